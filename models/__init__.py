@@ -1,0 +1,1 @@
+"""What knows faces: tracking, the morphable model, fitting, rendering and the generator."""

@@ -1,0 +1,180 @@
+"""Two poses of one face in, where each pixel of the new picture lies in the reference out; nothing is learned.
+
+    inside the face    the mesh tells: each driving pixel's surface point, projected with the reference's camera
+    around it          the head's own motion, turned rigidly as a rounded shell behind the face, fading with the
+                       distance from the head; the difference to the mesh at the face's edge fades out too, so that
+                       no seam shows
+    far away           nothing moves
+    background         where both the pixel itself and the place it would be fetched from show background in the
+                       reference, it stays as it is; only what a moving head uncovers is filled from beside it
+
+It is what F starts from; the networks predict what this cannot know.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.models.fitting import project
+from headgan.models.morphable import MESH_VERTICES, MorphableModel
+from headgan.models.pncc import CROP_SIZE, rasterise
+from headgan.models.rotation import quaternion_to_matrix
+
+# The field outside the face is smooth, so it is computed on a coarser grid.
+_COARSE = 64
+
+
+@dataclass(frozen=True)
+class ShellShape:
+    """The head around the face, in model units of the head's frame (the mean face has radius one).
+
+    Attributes:
+        center_y: height of the head's centre, y down.
+        half_width: half the head's width with hair.
+        half_height_up: from its centre to its top.
+        half_height_down: from its centre to the end of the chin and neck.
+        fade: over this many times the head's size the motion dies away.
+        bulge: how fast the shell falls back behind the face, depth per squared distance.
+        depth: the shell's depth at its centre.
+        edge_fade: over this distance, in half crop widths, the mesh's motion at its edge gives way to the shell's.
+        body: share of the head's shift that reaches the shoulders.
+    """
+
+    center_y: float = -1.275
+    half_width: float = 1.5
+    half_height_up: float = 1.19
+    half_height_down: float = 2.95
+    fade: float = 0.79
+    bulge: float = 0.5
+    depth: float = 0.25
+    edge_fade: float = 0.12
+    body: float = 0.3
+
+
+class FlowPrior:
+    """Maps from a reference to any pose of the same person."""
+
+    def __init__(
+        self,
+        model: MorphableModel,
+        identity: NDArray[np.floating],
+        reference: FaceParams,
+        person: NDArray[np.float32] | None = None,
+        shell: ShellShape | None = None,
+    ) -> None:
+        """Prepares for one reference.
+
+        Args:
+            model: the morphable model.
+            identity: [n_id] of the person.
+            reference: the parameters of the reference picture.
+            person: float32 [256, 256], 1 where the reference shows the person and 0 where background; without it
+                the background near the head moves along.
+            shell: how the head continues around the face.
+        """
+        self._person = person
+        self._model = model
+        self._identity = identity
+        self._reference = reference
+        self._reference_points = project(model, identity, reference)
+        self._shell = shell or ShellShape()
+
+    def source_grid(self, params: FaceParams) -> NDArray[np.float32]:
+        """Float32 [256, 256, 2]: for each pixel of the new picture its x-y in the reference, in half crop widths.
+
+        For the reference's own parameters this is the identity.
+        """
+        points = project(self._model, self._identity, params)
+        return self._grid(params, points)
+
+    def _grid(self, params: FaceParams, points: NDArray[np.float32]) -> NDArray[np.float32]:
+        displacement = (self._reference_points - points)[:MESH_VERTICES, :2]
+        inside, mask = rasterise(points[:MESH_VERTICES], self._model.triangles, displacement)
+        outside = self._shell_displacement(params)
+        outside += self._edge_correction(inside, mask, outside)
+        outside = cv2.resize(outside, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+        total = _soften_edge(np.where(mask[..., None], inside, outside), mask)
+        grid = pixel_grid(CROP_SIZE)
+        return grid + total * self._moving_share(grid + total)
+
+    def _moving_share(self, source: NDArray[np.float32]) -> NDArray[np.float32] | float:
+        """Float32 [256, 256, 1]: 0 where background is fetched for background, 1 where the person takes part."""
+        if self._person is None:
+            return 1.0
+        pixels = (source + 1) * (CROP_SIZE / 2) - 0.5
+        fetched = cv2.remap(
+            self._person, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        share: NDArray[np.float32] = np.maximum(fetched, self._person)[..., None]
+        return share
+
+    def _shell_displacement(self, params: FaceParams) -> NDArray[np.float32]:
+        """Float32 [64, 64, 2]: motion of the head's shell, faded with the distance from the head."""
+        shell = self._shell
+        grid = pixel_grid(_COARSE)
+        new, old = quaternion_to_matrix(params.quaternion), quaternion_to_matrix(self._reference.quaternion)
+        # Where a pixel's ray meets the shell: depth depends on the place in the head's frame, and that on depth,
+        # so start from the plane through the centre and correct once.
+        flat = (grid - params.translation) / params.scale
+        depth = np.zeros(grid.shape[:2])
+        for _ in range(3):
+            in_head = flat @ new[:2] + depth[..., None] * new[2]
+            x, y = in_head[..., 0], in_head[..., 1] - shell.center_y
+            shell_z = shell.depth + shell.bulge * np.minimum(x * x + y * y, 4.0)
+            # Moves along the ray until the head-frame z is the shell's.
+            depth = depth + np.clip((shell_z - in_head[..., 2]) / max(new[2, 2], 0.5), -1, 1)
+        in_head = flat @ new[:2] + depth[..., None] * new[2]
+        moved = self._reference.scale * (in_head @ old.T)[..., :2] + self._reference.translation - grid
+        half_y = np.where(y < 0, shell.half_height_up, shell.half_height_down)
+        distance = np.sqrt((x / shell.half_width) ** 2 + (y / half_y) ** 2)
+        near = _smooth_step(1 - (distance - 1) / shell.fade)
+        shift = self._reference.translation - params.translation
+        below = _smooth_step(y / shell.half_height_down - 0.5) * np.clip(2.5 - np.abs(x) / 2, 0, 1)
+        far = (1 - near)[..., None] * below[..., None] * shell.body * shift
+        return (near[..., None] * moved + far).astype(np.float32)
+
+    def _edge_correction(
+        self, inside: NDArray[np.float32], mask: NDArray[np.bool_], outside: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Float32 [64, 64, 2]: takes the outer field to the mesh's own motion at the edge of the face."""
+        step = CROP_SIZE // _COARSE
+        weight = mask.reshape(_COARSE, step, _COARSE, step).mean(axis=(1, 3)).astype(np.float32)
+        if not weight.any():
+            return np.zeros_like(outside)
+        total = inside.reshape(_COARSE, step, _COARSE, step, 2).mean(axis=(1, 3))
+        covered = weight > 0.5
+        gap = np.where(covered[..., None], total / np.maximum(weight, 1e-6)[..., None] - outside, 0)
+        free = np.where(covered, 0, 1).astype(np.uint8)
+        distance, labels = cv2.distanceTransformWithLabels(
+            free, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
+        )
+        nearest = np.zeros((int(labels.max()) + 1, 2), dtype=np.float32)
+        nearest[labels[covered]] = gap[covered]
+        spread = cv2.GaussianBlur(nearest[labels], (0, 0), 1.5)
+        spread = np.where(covered[..., None], gap, spread)
+        fade = np.exp(-(distance * 2 / _COARSE) / self._shell.edge_fade).astype(np.float32)
+        return (spread * fade[..., None]).astype(np.float32)
+
+
+def pixel_grid(size: int) -> NDArray[np.float32]:
+    """Float32 [size, size, 2]: x-y of each pixel's centre in half crop widths, -1 to 1."""
+    axis = ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
+    return np.stack(np.meshgrid(axis, axis), axis=-1)
+
+
+def _smooth_step(value: NDArray[np.floating]) -> NDArray[np.floating]:
+    clipped = np.clip(value, 0, 1)
+    result: NDArray[np.floating] = clipped * clipped * (3 - 2 * clipped)
+    return result
+
+
+def _soften_edge(displacement: NDArray[np.float32], mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Blurs the field along the face's edge, where triangles end in teeth; elsewhere it stays as it is."""
+    edge = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_GRADIENT, np.ones((5, 5), np.uint8))
+    band = cv2.GaussianBlur(edge.astype(np.float32), (0, 0), 2.0)[..., None]
+    soft = cv2.GaussianBlur(displacement, (0, 0), 2.5)
+    softened: NDArray[np.float32] = displacement + np.minimum(band * 1.5, 1) * (soft - displacement)
+    return softened

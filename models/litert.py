@@ -1,0 +1,35 @@
+"""Runs one .tflite network: float arrays in, float arrays out by name.
+
+LiteRT runs the landmark network in about 3.6 ms on one core, onnxruntime in 6 after rewriting its PReLUs, and
+LiteRT takes the published file as it is.
+"""
+
+import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+from numpy.typing import NDArray
+
+from headgan.proto.errors import ModelError
+
+
+class LiteRtModel:
+    """A network with one input. Not thread-safe: give each thread its own."""
+
+    def __init__(self, model: bytes, threads: int = 1) -> None:
+        """Loads the network from the contents of a .tflite file.
+
+        Raises:
+            ModelError: the bytes are no .tflite network.
+        """
+        try:
+            self._interpreter = Interpreter(model_content=model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as exc:
+            raise ModelError(f"the face tracker's network cannot be loaded ({exc})") from exc
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._outputs = {item["name"]: item["index"] for item in self._interpreter.get_output_details()}
+
+    def run(self, values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """Output arrays by name for the input `values`, shaped as the network declares."""
+        self._interpreter.set_tensor(self._input, values)
+        self._interpreter.invoke()
+        return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}

@@ -1,0 +1,58 @@
+"""Face parameters in, pictures of the person in the reference out: renderer, flow prior and generator together.
+
+    FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
+                            └─ FlowPrior ──── source_grid ─┴─ Generator ── picture
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.models.fitting import project
+from headgan.models.flow_prior import FlowPrior
+from headgan.models.foreground import foreground_mask
+from headgan.models.generator import Generator, GeneratorFrame
+from headgan.models.morphable import MESH_VERTICES, MorphableModel
+from headgan.models.pncc import pncc_colors, render_pncc
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceImage:
+    """A person to draw.
+
+    Attributes:
+        picture_rgb: uint8 [256, 256, 3], head and shoulders.
+        identity: float32 [n_id], the person's identity coefficients.
+        params: where and how the face is in the picture.
+    """
+
+    picture_rgb: NDArray[np.uint8]
+    identity: NDArray[np.float32]
+    params: FaceParams
+
+
+class Reconstructor:
+    """Draws one person. Not thread-safe."""
+
+    def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
+        self._model = model
+        self._generator = generator
+        self._identity = reference.identity
+        points = project(model, reference.identity, reference.params)
+        person = foreground_mask(reference.picture_rgb, points[:MESH_VERTICES])
+        self._prior = FlowPrior(model, reference.identity, reference.params, person)
+        self._colors = pncc_colors(model)
+        generator.set_reference(reference.picture_rgb, self._pncc("reference_pncc", reference.params))
+
+    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
+        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`."""
+        grid = self._prior.source_grid(params)
+        return self._generator.generate(GeneratorFrame(grid, self._pncc("pncc", params)))
+
+    def _pncc(self, name: str, params: FaceParams) -> NDArray[np.uint8] | None:
+        if not self._generator.needs(name):
+            return None
+        points = project(self._model, self._identity, params)[:MESH_VERTICES]
+        return render_pncc(points, self._model.triangles, self._colors)

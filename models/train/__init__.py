@@ -1,0 +1,1 @@
+"""What prepares data and trains the networks; torch is allowed here."""

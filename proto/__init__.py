@@ -1,0 +1,1 @@
+"""What crosses the network: wire messages, session state, signalling and the WebRTC peer."""

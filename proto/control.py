@@ -1,0 +1,287 @@
+"""Bytes of the control channel in, one of eight messages out; the channel is reliable and ordered.
+
+Hello is in hello.py, all others are here. The first byte is the type. Every field of variable length has its
+length before it, so that a message which lost its end is always noticed.
+"""
+
+import enum
+import re
+import struct
+from dataclasses import dataclass
+
+from headgan.proto.errors import WireError
+from headgan.proto.hello import Hello
+from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, Reader, check_length, check_range, check_text
+
+MAX_REFERENCE_BYTES = 256 * 1024
+MAX_CHUNK_BYTES = 16 * 1024
+MAX_BYE_TEXT_BYTES = 512
+MAX_MEDIA_TYPE_BYTES = 64
+SHA256_BYTES = 32
+MAX_CONTROL_BYTES = MAX_CHUNK_BYTES + 7
+_MEDIA_TYPE = re.compile(r"[a-z0-9]+/[a-z0-9.+-]+")
+_REFERENCE_START = struct.Struct(f"!BI{SHA256_BYTES}s")
+_REFERENCE_CHUNK = struct.Struct("!BIH")
+_PING = struct.Struct("!BI")
+_PONG = struct.Struct("!BII")
+_BYE = struct.Struct("!BBIH")
+
+
+@dataclass(frozen=True)
+class ReferenceStart:
+    """Announces the sender's reference picture; its chunks follow in order.
+
+    offset  size  field
+         0     1  type = 2
+         1     4  total_bytes of the picture, 1..262144
+         5    32  sha256 of the picture
+        37     1  length of media_type, 1..64
+        38     m  media_type, ASCII, such as image/jpeg
+      38+m     2  length of payload, 0..1024
+      40+m     p  payload: the face parameters of the picture, opaque like those of a ParamPacket
+    """
+
+    TYPE = 2
+
+    total_bytes: int
+    sha256: bytes
+    media_type: str
+    payload: bytes
+
+    def __post_init__(self) -> None:
+        check_range("reference start: total_bytes", self.total_bytes, 1, MAX_REFERENCE_BYTES)
+        check_length("reference start: sha256", self.sha256, SHA256_BYTES, SHA256_BYTES)
+        check_text("reference start: media_type", self.media_type, MAX_MEDIA_TYPE_BYTES)
+        if not _MEDIA_TYPE.fullmatch(self.media_type):
+            raise WireError(f"reference start: media_type {self.media_type!r}, must be such as image/jpeg")
+        check_length("reference start: payload", self.payload, 0, MAX_PAYLOAD_BYTES)
+
+    def to_bytes(self) -> bytes:
+        """The announcement as one control message."""
+        media_type = self.media_type.encode("ascii")
+        head = _REFERENCE_START.pack(self.TYPE, self.total_bytes, self.sha256)
+        payload_length = len(self.payload).to_bytes(2, "big")
+        return head + bytes((len(media_type),)) + media_type + payload_length + self.payload
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReferenceStart":
+        """The announcement in one control message; raises WireError."""
+        reader = _open("reference start", data, cls.TYPE)
+        total_bytes, sha256 = reader.u32(), reader.take(SHA256_BYTES)
+        media_type = reader.text(reader.u8())
+        message = cls(total_bytes, sha256, media_type, reader.take(reader.u16()))
+        reader.finish()
+        return message
+
+
+@dataclass(frozen=True)
+class ReferenceChunk:
+    """One piece of the reference picture.
+
+    offset  size  field
+         0     1  type = 3
+         1     4  offset of the piece in the picture
+         5     2  length of data, 1..16384
+         7     d  data
+    """
+
+    TYPE = 3
+
+    offset: int
+    data: bytes
+
+    def __post_init__(self) -> None:
+        check_range("reference chunk: offset", self.offset, 0, MAX_REFERENCE_BYTES)
+        check_length("reference chunk: data", self.data, 1, MAX_CHUNK_BYTES)
+
+    def to_bytes(self) -> bytes:
+        """The piece as one control message."""
+        return _REFERENCE_CHUNK.pack(self.TYPE, self.offset, len(self.data)) + self.data
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReferenceChunk":
+        """The piece in one control message; raises WireError."""
+        reader = _open("reference chunk", data, cls.TYPE)
+        message = cls(reader.u32(), reader.take(reader.u16()))
+        reader.finish()
+        return message
+
+
+@dataclass(frozen=True)
+class ReferenceReady:
+    """The receiver holds a reference picture: the sender may start. One byte, type = 4."""
+
+    TYPE = 4
+
+    def to_bytes(self) -> bytes:
+        """The message as its one byte."""
+        return bytes((self.TYPE,))
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReferenceReady":
+        """The message in its one byte; raises WireError."""
+        _open("reference ready", data, cls.TYPE).finish()
+        return cls()
+
+
+@dataclass(frozen=True)
+class Ping:
+    """Asks for a Pong.
+
+    offset  size  field
+         0     1  type = 5
+         1     4  sent_ms on the asker's clock, modulo 2**32
+    """
+
+    TYPE = 5
+
+    sent_ms: int
+
+    def __post_init__(self) -> None:
+        check_range("ping: sent_ms", self.sent_ms, 0, U32_MAX)
+
+    def to_bytes(self) -> bytes:
+        """The question as one control message."""
+        return _PING.pack(self.TYPE, self.sent_ms)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Ping":
+        """The question in one control message; raises WireError."""
+        reader = _open("ping", data, cls.TYPE)
+        message = cls(reader.u32())
+        reader.finish()
+        return message
+
+
+@dataclass(frozen=True)
+class Pong:
+    """Answers a Ping.
+
+    offset  size  field
+         0     1  type = 6
+         1     4  ping_ms, the sent_ms of the Ping
+         5     4  own_ms on the answerer's clock, modulo 2**32
+    """
+
+    TYPE = 6
+
+    ping_ms: int
+    own_ms: int
+
+    def __post_init__(self) -> None:
+        check_range("pong: ping_ms", self.ping_ms, 0, U32_MAX)
+        check_range("pong: own_ms", self.own_ms, 0, U32_MAX)
+
+    def to_bytes(self) -> bytes:
+        """The answer as one control message."""
+        return _PONG.pack(self.TYPE, self.ping_ms, self.own_ms)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Pong":
+        """The answer in one control message; raises WireError."""
+        reader = _open("pong", data, cls.TYPE)
+        message = cls(reader.u32(), reader.u32())
+        reader.finish()
+        return message
+
+
+class ByeReason(enum.IntEnum):
+    """Why a call ends; the numbers are on the wire."""
+
+    ENDED = 0
+    HANGUP = 1
+    DEVICE_LOST = 2
+    PROTOCOL_ERROR = 3
+    MODEL_MISMATCH = 4
+    ERROR = 5
+
+
+@dataclass(frozen=True)
+class Bye:
+    """Ends the call; the other side answers with ByeAck.
+
+    offset  size  field
+         0     1  type = 7
+         1     1  reason
+         2     4  frames_sent: how many ParamPackets were sent, which tells the receiver how many it lost
+         6     2  length of text, 0..512
+         8     t  text for the other side's user, UTF-8
+    """
+
+    TYPE = 7
+
+    reason: ByeReason
+    text: str
+    frames_sent: int
+
+    def __post_init__(self) -> None:
+        check_text("bye: text", self.text, MAX_BYE_TEXT_BYTES)
+        check_range("bye: frames_sent", self.frames_sent, 0, U32_MAX)
+
+    def to_bytes(self) -> bytes:
+        """The farewell as one control message."""
+        text = self.text.encode("utf-8")
+        return _BYE.pack(self.TYPE, self.reason, self.frames_sent, len(text)) + text
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Bye":
+        """The farewell in one control message; raises WireError."""
+        reader = _open("bye", data, cls.TYPE)
+        number = reader.u8()
+        try:
+            reason = ByeReason(number)
+        except ValueError as error:
+            raise WireError(f"bye: reason {number} is unknown") from error
+        frames_sent = reader.u32()
+        message = cls(reason, reader.text(reader.u16()), frames_sent)
+        reader.finish()
+        return message
+
+
+@dataclass(frozen=True)
+class ByeAck:
+    """Confirms a Bye: nothing follows it. One byte, type = 8."""
+
+    TYPE = 8
+
+    def to_bytes(self) -> bytes:
+        """The message as its one byte."""
+        return bytes((self.TYPE,))
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ByeAck":
+        """The message in its one byte; raises WireError."""
+        _open("bye ack", data, cls.TYPE).finish()
+        return cls()
+
+
+ControlMessage = Hello | ReferenceStart | ReferenceChunk | ReferenceReady | Ping | Pong | Bye | ByeAck
+
+_MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
+    Hello,
+    ReferenceStart,
+    ReferenceChunk,
+    ReferenceReady,
+    Ping,
+    Pong,
+    Bye,
+    ByeAck,
+)
+_PARSERS = {message_class.TYPE: message_class.parse for message_class in _MESSAGE_CLASSES}
+
+
+def parse_control(data: bytes) -> ControlMessage:
+    """One message of the channel `control`; raises WireError and nothing else."""
+    check_length("control message", data, 1, MAX_CONTROL_BYTES)
+    if data[0] not in _PARSERS:
+        raise WireError(f"control message: type {data[0]} is unknown")
+    return _PARSERS[data[0]](data)
+
+
+def _open(name: str, data: bytes, message_type: int) -> Reader:
+    """A reader behind the type byte."""
+    check_length(name, data, 1, MAX_CONTROL_BYTES)
+    reader = Reader(name, data)
+    if reader.u8() != message_type:
+        raise WireError(f"{name}: type {data[0]}, must be {message_type}")
+    return reader

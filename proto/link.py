@@ -1,0 +1,162 @@
+"""A connected Peer and a Session in, events of one call out: moves the bytes between the two and keeps the time.
+
+    Peer ── control bytes ──▶ Session ── events ──▶ next_event()
+         ◀── messages ───────         ◀── tick, ten times a second
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from headgan.proto.control import ByeReason
+from headgan.proto.errors import PeerError, WireError
+from headgan.proto.peer import Peer
+from headgan.proto.session import ByeDone, Event, ModelMismatch, PeerLost, Session, Step
+from headgan.proto.wire import ParamPacket
+
+TICK_S = 0.1
+# Longer than a session waits for the answer to its Bye.
+_FAREWELL_S = 0.8
+
+log = logging.getLogger(__name__)
+
+
+class Link:
+    """One call, while the context is open; leaving it closes the peer."""
+
+    def __init__(
+        self,
+        peer: Peer,
+        session: Session,
+        *,
+        clock_ms: Callable[[], float],
+        on_params: Callable[[ParamPacket], None],
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            peer: both channels are open.
+            session: a new one.
+            clock_ms: the monotonic clock of this side.
+            on_params: takes each parameter packet, on the event loop.
+        """
+        self._peer = peer
+        self._session = session
+        self._clock_ms = clock_ms
+        self._on_params = on_params
+        # A session makes few events, each at most once or twice in a call, so neither queue can grow.
+        self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._farewell = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._tick())]
+        self._apply(self._session.start(self._now()))
+        self._peer.listen(on_params=self._take_params, on_control=self._take_control, on_lost=self._lose)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # What is queued, such as the answer to a Bye, goes out first.
+        await asyncio.wait([asyncio.create_task(self._outgoing.join())], timeout=0.2)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._peer.close()
+
+    @property
+    def session(self) -> Session:
+        """The state of the call."""
+        return self._session
+
+    async def next_event(self) -> Event:
+        """The next thing that happened.
+
+        Raises:
+            PeerError: the connection was lost, or the other side fell silent.
+            WireError: the other side broke the protocol; it was told.
+        """
+        event = await self._events.get()
+        match event:
+            case Exception():
+                raise event
+            case PeerLost(silent_ms):
+                raise PeerError(f"nothing was heard from the other side for {silent_ms / 1000:.0f} s; call ended")
+            case ModelMismatch():
+                raise PeerError("the other side uses a different face model; install the same version on both")
+            case _:
+                return event
+
+    def send_params(self, packet: ParamPacket) -> bool:
+        """Sends one frame; False when it was dropped because an earlier one is still queued."""
+        return self._peer.send_params(packet.to_bytes())
+
+    def reference_ready(self) -> None:
+        """Tells the sender to start."""
+        self._apply(self._session.reference_ready())
+
+    async def hang_up(self, reason: ByeReason, text: str, *, frames_sent: int = 0) -> None:
+        """Ends the call from this side and waits until the other side knows, at most 0.8 s."""
+        self._apply(self._session.bye(reason, text, self._now(), frames_sent=frames_sent))
+        try:
+            async with asyncio.timeout(_FAREWELL_S):
+                await self._farewell.wait()
+        except TimeoutError:
+            log.info("the other side did not answer the good-bye")
+
+    def _now(self) -> int:
+        return int(self._clock_ms())
+
+    def _apply(self, step: Step) -> None:
+        for message in step.messages:
+            self._outgoing.put_nowait(message)
+        for event in step.events:
+            self._events.put_nowait(event)
+            if isinstance(event, ByeDone):
+                self._farewell.set()
+        if self._session.is_over and not self._session.awaits_answer:
+            self._farewell.set()
+
+    def _take_control(self, data: bytes) -> None:
+        try:
+            self._apply(self._session.receive(data, self._now()))
+        except WireError as error:
+            self._refuse(error)
+
+    def _take_params(self, data: bytes) -> None:
+        try:
+            packet = self._session.receive_params(data, self._now())
+        except WireError as error:
+            self._refuse(error)
+            return
+        if packet is not None:
+            self._on_params(packet)
+
+    def _refuse(self, error: WireError) -> None:
+        self._apply(self._session.bye(ByeReason.PROTOCOL_ERROR, str(error), self._now()))
+        self._events.put_nowait(error)
+
+    def _lose(self) -> None:
+        self._farewell.set()
+        if not self._session.is_over:
+            self._events.put_nowait(PeerError("the connection to the other side was lost"))
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            self._apply(self._session.tick(self._now()))
+
+    async def _send_all(self) -> None:
+        while True:
+            message = await self._outgoing.get()
+            try:
+                await self._peer.send_control(message)
+            except PeerError as error:
+                if not self._session.is_over:
+                    self._events.put_nowait(error)
+            finally:
+                self._outgoing.task_done()

@@ -1,0 +1,59 @@
+"""The reference picture in, control messages out; and the way back, checked to the last byte."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from headgan.proto.control import MAX_CHUNK_BYTES, ReferenceChunk, ReferenceStart
+from headgan.proto.errors import WireError
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The one picture of a call.
+
+    Attributes:
+        image: the encoded picture, at most 256 KiB.
+        media_type: how it is encoded, such as image/jpeg.
+        payload: the face parameters of the picture, opaque like those of a ParamPacket.
+    """
+
+    image: bytes
+    media_type: str
+    payload: bytes
+
+
+def split_reference(reference: Reference) -> Iterator[ReferenceStart | ReferenceChunk]:
+    """The messages that carry `reference`, in order; raises WireError when it breaks a limit."""
+    image = reference.image
+    digest = hashlib.sha256(image).digest()
+    yield ReferenceStart(len(image), digest, reference.media_type, reference.payload)
+    for offset in range(0, len(image), MAX_CHUNK_BYTES):
+        yield ReferenceChunk(offset, image[offset : offset + MAX_CHUNK_BYTES])
+
+
+class ReferenceAssembler:
+    """Collects the chunks of one announced picture; they must come in order, as the channel keeps it."""
+
+    def __init__(self, start: ReferenceStart) -> None:
+        self._start = start
+        self._image = bytearray()
+
+    def add(self, chunk: ReferenceChunk) -> Reference | None:
+        """Takes the next chunk; the finished picture after the last one.
+
+        Raises:
+            WireError: a gap or repetition, more bytes than announced, or a wrong digest.
+        """
+        if chunk.offset != len(self._image):
+            raise WireError(f"reference chunk: offset {chunk.offset}, expected {len(self._image)}")
+        missing_bytes = self._start.total_bytes - len(self._image)
+        if len(chunk.data) > missing_bytes:
+            raise WireError(f"reference chunk: {len(chunk.data)} bytes, only {missing_bytes} are missing")
+        self._image += chunk.data
+        if len(self._image) < self._start.total_bytes:
+            return None
+        image = bytes(self._image)
+        if hashlib.sha256(image).digest() != self._start.sha256:
+            raise WireError("reference picture: the bytes do not match their sha256")
+        return Reference(image, self._start.media_type, self._start.payload)

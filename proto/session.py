@@ -1,0 +1,301 @@
+"""Control messages and the time in, messages to send and events out: the course of one call, for both roles.
+
+    sender                                receiver
+      HELLO     Hello ──────────────────▶ HELLO      both send theirs at once
+                ◀────────────────── Hello
+      WAITING   ReferenceStart, chunks ─▶ WAITING    only when the receiver wants a reference
+                ◀───────── ReferenceReady            the receiver holds one, sent or its own
+      STREAMING ParamPackets ───────────▶ STREAMING  on the other channel
+                ◀── Bye, ByeAck ──▶                  from either side, in any state
+
+No socket, no clock: the caller brings `now_ms` of any monotonic clock and moves the bytes.
+"""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from headgan.proto.clock import ClockEstimate, PeerClock, wrap_ms
+from headgan.proto.control import (
+    MAX_BYE_TEXT_BYTES,
+    Bye,
+    ByeAck,
+    ByeReason,
+    ControlMessage,
+    Ping,
+    Pong,
+    ReferenceChunk,
+    ReferenceReady,
+    ReferenceStart,
+    parse_control,
+)
+from headgan.proto.errors import WireError
+from headgan.proto.hello import Hello, Role
+from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
+from headgan.proto.wire import ParamPacket, parse_params
+
+PING_INTERVAL_MS = 1000
+SILENCE_LIMIT_MS = 5000
+BYE_LIMIT_MS = 500
+
+
+@dataclass(frozen=True)
+class PeerHello:
+    """The other side introduced itself, and fits."""
+
+    hello: Hello
+
+
+@dataclass(frozen=True)
+class ReferenceReceived:
+    """The sender's picture is complete; the receiver decodes it and calls `reference_ready`."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True)
+class StartStreaming:
+    """The receiver holds a reference: the sender may send ParamPackets."""
+
+
+@dataclass(frozen=True)
+class PeerBye:
+    """The other side ended the call; it was answered, close once that is sent."""
+
+    bye: Bye
+
+
+@dataclass(frozen=True)
+class ByeDone:
+    """Our Bye was answered, or not within 500 ms: close now."""
+
+    is_acknowledged: bool
+
+
+@dataclass(frozen=True)
+class ModelMismatch:
+    """The two sides use different morphable models; a Bye that says so is on its way."""
+
+    own_model_id: bytes
+    peer_model_id: bytes
+
+
+@dataclass(frozen=True)
+class PeerLost:
+    """Nothing was heard for `silent_ms`; the call is over."""
+
+    silent_ms: int
+
+
+Event = PeerHello | ReferenceReceived | StartStreaming | PeerBye | ByeDone | ModelMismatch | PeerLost
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do now: control messages to send in this order, and what happened."""
+
+    messages: tuple[bytes, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+class SessionState(enum.Enum):
+    """How far a call has come."""
+
+    NEW = enum.auto()
+    HELLO = enum.auto()
+    WAITING = enum.auto()
+    STREAMING = enum.auto()
+    CLOSING = enum.auto()
+    CLOSED = enum.auto()
+
+
+class Session:
+    """One side of one call.
+
+    Args:
+        hello: this side's introduction; its role is the role of the session.
+        reference: the picture that a sender sends when it is asked to; a receiver gives None.
+    """
+
+    def __init__(self, hello: Hello, reference: Reference | None = None) -> None:
+        if (hello.role is Role.SENDER) != (reference is not None):
+            raise ValueError("a sender needs a reference, a receiver must have none")
+        # Made now, so that a picture over the limits is refused before there is a call.
+        self._reference_messages = tuple(split_reference(reference)) if reference else ()
+        self._hello = hello
+        self._state = SessionState.NEW
+        self._peer_hello: Hello | None = None
+        self._assembler: ReferenceAssembler | None = None
+        self._clock = PeerClock()
+        self._heard_ms = 0
+        self._next_ping_ms = 0
+        self._bye_ms = 0
+
+    @property
+    def state(self) -> SessionState:
+        """How far the call has come."""
+        return self._state
+
+    @property
+    def peer_hello(self) -> Hello | None:
+        """The other side's introduction, once it came."""
+        return self._peer_hello
+
+    @property
+    def clock(self) -> ClockEstimate | None:
+        """The other side's clock, once a Ping was answered."""
+        return self._clock.estimate
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing but the farewell is left."""
+        return self._state in (SessionState.CLOSING, SessionState.CLOSED)
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether our Bye is on its way and not answered yet."""
+        return self._state is SessionState.CLOSING
+
+    def start(self, now_ms: int) -> Step:
+        """Introduces this side; call it once, when the control channel is open."""
+        if self._state is not SessionState.NEW:
+            raise ValueError("a session starts once")
+        self._state = SessionState.HELLO
+        self._heard_ms = self._next_ping_ms = now_ms
+        return _send(self._hello)
+
+    def receive(self, data: bytes, now_ms: int) -> Step:
+        """Takes one message of the channel `control`.
+
+        Raises:
+            WireError: malformed bytes or a message that may not come now; answer it with
+                `bye(ByeReason.PROTOCOL_ERROR, ...)`.
+        """
+        if self._state is SessionState.NEW:
+            raise ValueError("start the session before it receives")
+        if self._state is SessionState.CLOSED:
+            return Step()
+        message = parse_control(data)
+        self._heard_ms = now_ms
+        match message:
+            case Bye():
+                return self._on_bye(message)
+            case ByeAck():
+                return self._on_bye_ack()
+            case _ if self._state is SessionState.CLOSING:
+                return Step()  # it was sent before our Bye arrived there
+            case Hello():
+                return self._on_hello(message, now_ms)
+            case _ if self._peer_hello is None:
+                raise WireError(f"{type(message).__name__} came before Hello")
+            case Ping():
+                return _send(Pong(message.sent_ms, wrap_ms(now_ms)))
+            case Pong():
+                self._clock.add_pong(message.ping_ms, message.own_ms, now_ms)
+                return Step()
+            case ReferenceReady():
+                return self._on_reference_ready()
+            case _:
+                return self._on_reference(message)
+
+    def receive_params(self, data: bytes, now_ms: int) -> ParamPacket | None:
+        """Takes one message of the channel `params`; None when the call is over, as late packets are normal.
+
+        Raises:
+            WireError: malformed bytes, or params that may not come now.
+        """
+        if self.is_over:
+            return None
+        packet = parse_params(data)
+        if self._hello.role is Role.SENDER:
+            raise WireError("a receiver sent face parameters")
+        if self._state is not SessionState.STREAMING:
+            raise WireError("face parameters came before the reference was ready")
+        self._heard_ms = now_ms
+        return packet
+
+    def reference_ready(self) -> Step:
+        """Says that this receiver holds a reference, which lets the sender start."""
+        if self._hello.role is not Role.RECEIVER or self._state is not SessionState.WAITING:
+            raise ValueError("only a receiver that met its peer gets ready, once")
+        self._state = SessionState.STREAMING
+        return _send(ReferenceReady())
+
+    def tick(self, now_ms: int) -> Step:
+        """Lets time pass; call it a few times a second, at least once a second."""
+        if self._state in (SessionState.NEW, SessionState.CLOSED):
+            return Step()
+        if self._state is SessionState.CLOSING:
+            if now_ms - self._bye_ms < BYE_LIMIT_MS:
+                return Step()
+            self._state = SessionState.CLOSED
+            return Step(events=(ByeDone(is_acknowledged=False),))
+        silent_ms = now_ms - self._heard_ms
+        if silent_ms >= SILENCE_LIMIT_MS:
+            self._state = SessionState.CLOSED
+            return Step(events=(PeerLost(silent_ms),))
+        if now_ms < self._next_ping_ms:
+            return Step()
+        self._next_ping_ms = now_ms + PING_INTERVAL_MS
+        return _send(Ping(wrap_ms(now_ms)))
+
+    def bye(self, reason: ByeReason, text: str, now_ms: int, *, frames_sent: int = 0) -> Step:
+        """Ends the call from this side; ByeDone says when to close. Does nothing when the call is over."""
+        if self.is_over or self._state is SessionState.NEW:
+            return Step()
+        self._state = SessionState.CLOSING
+        self._bye_ms = now_ms
+        printable = "".join(character if character.isprintable() else " " for character in text)
+        # Cut in bytes; the rest of a character that was cut in two is dropped.
+        short = printable.encode("utf-8")[:MAX_BYE_TEXT_BYTES].decode("utf-8", "ignore")
+        return _send(Bye(reason, short, frames_sent))
+
+    def _on_hello(self, hello: Hello, now_ms: int) -> Step:
+        if self._peer_hello is not None:
+            raise WireError("Hello came twice")
+        if hello.role is self._hello.role:
+            raise WireError(f"both sides are a {hello.role}; one must be a sender and one a receiver")
+        self._peer_hello = hello
+        if hello.model_id != self._hello.model_id:
+            mismatch = ModelMismatch(self._hello.model_id, hello.model_id)
+            text = f"this side uses face model {self._hello.model_id.hex()}, that side {hello.model_id.hex()}"
+            bye = self.bye(ByeReason.MODEL_MISMATCH, text, now_ms)
+            return Step(bye.messages, (mismatch,))
+        self._state = SessionState.WAITING
+        messages = self._reference_messages if hello.wants_reference else ()
+        return _send(*messages, events=(PeerHello(hello),))
+
+    def _on_reference(self, message: ReferenceStart | ReferenceChunk) -> Step:
+        if self._hello.role is Role.SENDER or not self._hello.wants_reference:
+            raise WireError(f"{type(message).__name__} came, but no reference was asked for")
+        if isinstance(message, ReferenceStart):
+            if self._assembler is not None:
+                raise WireError("ReferenceStart came twice")
+            self._assembler = ReferenceAssembler(message)
+            return Step()
+        if self._assembler is None:
+            raise WireError("ReferenceChunk came before ReferenceStart")
+        reference = self._assembler.add(message)
+        return Step(events=(ReferenceReceived(reference),) if reference else ())
+
+    def _on_reference_ready(self) -> Step:
+        if self._hello.role is not Role.SENDER or self._state is not SessionState.WAITING:
+            raise WireError("ReferenceReady came from a sender, or twice")
+        self._state = SessionState.STREAMING
+        return Step(events=(StartStreaming(),))
+
+    def _on_bye(self, bye: Bye) -> Step:
+        # When two Byes cross, each side still answers the other's and takes it as the answer to its own.
+        self._state = SessionState.CLOSED
+        return _send(ByeAck(), events=(PeerBye(bye),))
+
+    def _on_bye_ack(self) -> Step:
+        if self._state is not SessionState.CLOSING:
+            raise WireError("ByeAck came, but there was no Bye")
+        self._state = SessionState.CLOSED
+        return Step(events=(ByeDone(is_acknowledged=True),))
+
+
+def _send(*messages: ControlMessage, events: Iterable[Event] = ()) -> Step:
+    """A step that sends `messages`."""
+    return Step(tuple(message.to_bytes() for message in messages), tuple(events))

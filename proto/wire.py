@@ -1,0 +1,137 @@
+"""Bytes of the parameter channel in, ParamPacket out; and the checked reading that every message shares.
+
+All numbers are in network byte order. A message checks its limits when it is made, so one that breaks them
+can be neither sent nor received; whatever is wrong is a WireError. PROTOCOL.md draws all messages.
+"""
+
+import struct
+from dataclasses import dataclass
+
+from headgan.proto.errors import WireError
+
+PROTOCOL_VERSION = 1
+U8_MAX = 0xFF
+U16_MAX = 0xFFFF
+U32_MAX = 0xFFFFFFFF
+MAX_PAYLOAD_BYTES = 1024
+
+PARAMS_TYPE = 1
+FLAG_HAS_FACE = 0b0000_0001
+_PARAMS_HEADER = struct.Struct("!BBII")
+
+
+@dataclass(frozen=True)
+class ParamPacket:
+    """The face parameters of one frame; a message of the channel `params`, which may lose and reorder it.
+
+    offset  size  field
+         0     1  type = 1
+         1     1  flags: bit 0 has_face, all others 0
+         2     4  seq, counts the frames that were sent, wraps to 0
+         6     4  capture_ms on the sender's clock, modulo 2**32
+        10  0..1024  payload, to the end of the message
+
+    The payload belongs to `headgan.codec`: here it is opaque, so a payload that lost its end is not noticed.
+    It may be empty only in a packet that says that the frame has no face.
+    """
+
+    seq: int
+    capture_ms: int
+    has_face: bool
+    payload: bytes
+
+    def __post_init__(self) -> None:
+        check_range("param packet: seq", self.seq, 0, U32_MAX)
+        check_range("param packet: capture_ms", self.capture_ms, 0, U32_MAX)
+        check_length("param packet: payload", self.payload, 1 if self.has_face else 0, MAX_PAYLOAD_BYTES)
+
+    def to_bytes(self) -> bytes:
+        """The packet as one message of the channel `params`."""
+        flags = FLAG_HAS_FACE if self.has_face else 0
+        return _PARAMS_HEADER.pack(PARAMS_TYPE, flags, self.seq, self.capture_ms) + self.payload
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ParamPacket":
+        """The packet in one message of the channel `params`.
+
+        Raises:
+            WireError: the bytes are not a packet of this version.
+        """
+        check_length("param packet", data, _PARAMS_HEADER.size, _PARAMS_HEADER.size + MAX_PAYLOAD_BYTES)
+        packet_type, flags, seq, capture_ms = _PARAMS_HEADER.unpack_from(data)
+        if packet_type != PARAMS_TYPE:
+            raise WireError(f"param packet: type {packet_type}, this version knows only {PARAMS_TYPE}")
+        if flags & ~FLAG_HAS_FACE:
+            raise WireError(f"param packet: flags {flags:#04x} has bits that this version does not know")
+        return cls(seq, capture_ms, bool(flags & FLAG_HAS_FACE), data[_PARAMS_HEADER.size :])
+
+
+def parse_params(data: bytes) -> ParamPacket:
+    """One message of the channel `params`; raises WireError and nothing else."""
+    return ParamPacket.parse(data)
+
+
+class Reader:
+    """Takes fields off the front of untrusted bytes; `name` starts the message of every WireError."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        self._name = name
+        self._data = data
+        self._position = 0
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes, never fewer."""
+        left = len(self._data) - self._position
+        if count > left:
+            raise WireError(f"{self._name}: {left} bytes left, need {count}")
+        self._position += count
+        return self._data[self._position - count : self._position]
+
+    def u8(self) -> int:
+        """The next byte as a number."""
+        return self.take(1)[0]
+
+    def u16(self) -> int:
+        """The next two bytes as a number."""
+        return int.from_bytes(self.take(2), "big")
+
+    def u32(self) -> int:
+        """The next four bytes as a number."""
+        return int.from_bytes(self.take(4), "big")
+
+    def text(self, count: int) -> str:
+        """The next `count` bytes as UTF-8."""
+        try:
+            return self.take(count).decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise WireError(f"{self._name}: text is not UTF-8") from error
+
+    def rest(self) -> bytes:
+        """All bytes that are left."""
+        return self.take(len(self._data) - self._position)
+
+    def finish(self) -> None:
+        """Refuses bytes after the last field."""
+        if self._position != len(self._data):
+            raise WireError(f"{self._name}: {len(self._data) - self._position} bytes too many")
+
+
+def check_range(field: str, value: float, low: float, high: float) -> None:
+    """Refuses a number outside low..high, and nan."""
+    if not low <= value <= high:
+        raise WireError(f"{field} is {value}, must be {low}..{high}")
+
+
+def check_length(field: str, data: bytes, low: int, high: int) -> None:
+    """Refuses bytes whose length is outside low..high."""
+    if not low <= len(data) <= high:
+        raise WireError(f"{field}: {len(data)} bytes, must be {low}..{high}")
+
+
+def check_text(field: str, text: str, max_bytes: int) -> None:
+    """Refuses text that is longer than `max_bytes` in UTF-8 or could control the terminal that shows it."""
+    if not text.isprintable():
+        raise WireError(f"{field} has characters that cannot be printed")
+    length = len(text.encode("utf-8"))
+    if length > max_bytes:
+        raise WireError(f"{field}: {length} bytes of text, must be 0..{max_bytes}")

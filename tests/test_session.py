@@ -1,0 +1,292 @@
+"""Sessions over an in-memory link with delays: the course of a call, its failures, and the clock estimate."""
+
+import heapq
+from collections.abc import Callable
+
+import pytest
+from headgan.proto.clock import ClockEstimate, PeerClock, wrap_ms
+from headgan.proto.control import Bye, ByeAck, ByeReason, Ping, Pong, ReferenceChunk, ReferenceReady
+from headgan.proto.errors import WireError
+from headgan.proto.hello import Hello, Role
+from headgan.proto.reference_transfer import Reference, split_reference
+from headgan.proto.session import (
+    ByeDone,
+    Event,
+    ModelMismatch,
+    PeerBye,
+    PeerHello,
+    PeerLost,
+    ReferenceReceived,
+    Session,
+    SessionState,
+    StartStreaming,
+    Step,
+)
+from headgan.proto.wire import ParamPacket
+
+MODEL_ID = bytes(range(8))
+REFERENCE = Reference(bytes(range(256)) * 200, "image/jpeg", b"face of the picture")
+SENDER_HELLO = Hello(Role.SENDER, "sender", 25.0, MODEL_ID, identity=bytes(16))
+RECEIVER_HELLO = Hello(Role.RECEIVER, "receiver", 0.0, MODEL_ID, wants_reference=True)
+LOCAL_HELLO = Hello(Role.RECEIVER, "receiver", 0.0, MODEL_ID, wants_reference=False)
+PACKET = ParamPacket(1, 10, True, b"face").to_bytes()
+
+
+class Link:
+    """Two sessions, each with its own clock, joined by reliable ordered delivery with a delay each way.
+
+    The receiver gets ready on its own, as a program does that decodes the picture at once.
+    """
+
+    def __init__(
+        self,
+        sender: Session,
+        receiver: Session,
+        *,
+        receiver_has_reference: bool = False,
+        receiver_ahead_ms: int = 0,
+        delay_there_ms: int = 0,
+        delay_back_ms: int = 0,
+        start_ms: int = 0,
+    ) -> None:
+        self.now_ms = start_ms
+        self.is_cut = False
+        self.sessions = (sender, receiver)
+        self.events: tuple[list[Event], list[Event]] = ([], [])
+        self._ahead_ms = (0, receiver_ahead_ms)
+        self._delays_ms = (delay_there_ms, delay_back_ms)
+        self._receiver_has_reference = receiver_has_reference
+        self._flying: list[tuple[int, int, int, bytes]] = []
+        self._count = 0
+        for side, session in enumerate(self.sessions):
+            self.take(side, session.start(self.clock_ms(side)))
+
+    def clock_ms(self, side: int) -> int:
+        return self.now_ms + self._ahead_ms[side]
+
+    def take(self, side: int, step: Step) -> None:
+        for data in step.messages:
+            self._count += 1
+            heapq.heappush(self._flying, (self.now_ms + self._delays_ms[side], self._count, 1 - side, data))
+        for event in step.events:
+            self.events[side].append(event)
+            is_met = side == 1 and isinstance(event, PeerHello)
+            if isinstance(event, ReferenceReceived) or (is_met and self._receiver_has_reference):
+                self.take(side, self.sessions[side].reference_ready())
+
+    def run(self, duration_ms: int, tick_ms: int = 100) -> None:
+        for _ in range(0, duration_ms, tick_ms):
+            end_ms = self.now_ms + tick_ms
+            while self._flying and self._flying[0][0] <= end_ms:
+                due_ms, _, side, data = heapq.heappop(self._flying)
+                self.now_ms = max(self.now_ms, due_ms)
+                if not self.is_cut:
+                    self.take(side, self.sessions[side].receive(data, self.clock_ms(side)))
+            self.now_ms = end_ms
+            for side, session in enumerate(self.sessions):
+                self.take(side, session.tick(self.clock_ms(side)))
+
+
+def make_link(receiver_hello: Hello = RECEIVER_HELLO) -> Link:
+    return Link(
+        Session(SENDER_HELLO, REFERENCE),
+        Session(receiver_hello),
+        receiver_has_reference=not receiver_hello.wants_reference,
+    )
+
+
+def started(hello: Hello) -> Session:
+    session = Session(hello, REFERENCE if hello.role is Role.SENDER else None)
+    session.start(0)
+    return session
+
+
+def test_call_with_reference_then_goodbye() -> None:
+    link = make_link()
+    link.run(300)
+    sender, receiver = link.sessions
+    assert link.events[0] == [PeerHello(RECEIVER_HELLO), StartStreaming()]
+    assert link.events[1] == [PeerHello(SENDER_HELLO), ReferenceReceived(REFERENCE)]
+    assert sender.state is receiver.state is SessionState.STREAMING
+    assert receiver.receive_params(PACKET, 300) == ParamPacket(1, 10, True, b"face")
+    link.take(0, sender.bye(ByeReason.ENDED, "the clip is over", link.now_ms, frames_sent=1))
+    link.run(200)
+    assert link.events[1][-1] == PeerBye(Bye(ByeReason.ENDED, "the clip is over", 1))
+    assert link.events[0][-1] == ByeDone(is_acknowledged=True)
+    assert receiver.receive_params(PACKET, 600) is None
+    assert sender.tick(99_000) == receiver.tick(99_000) == Step()
+
+
+def test_call_without_reference_transfer() -> None:
+    link = make_link(LOCAL_HELLO)
+    link.run(300)
+    assert link.events[0] == [PeerHello(LOCAL_HELLO), StartStreaming()]
+    assert link.events[1] == [PeerHello(SENDER_HELLO)]
+
+
+def test_model_mismatch_ends_the_call_on_both_sides() -> None:
+    other = Hello(Role.RECEIVER, "receiver", 0.0, bytes(8), wants_reference=True)
+    link = make_link(other)
+    link.run(300)
+    assert link.events[0][0] == ModelMismatch(MODEL_ID, bytes(8))
+    assert link.events[1][0] == ModelMismatch(bytes(8), MODEL_ID)
+    bye = link.events[0][1]
+    assert isinstance(bye, PeerBye)
+    assert bye.bye.reason is ByeReason.MODEL_MISMATCH
+    assert MODEL_ID.hex() in bye.bye.text
+    assert all(session.state is SessionState.CLOSED for session in link.sessions)
+
+
+def test_heartbeat_notices_a_cut_link() -> None:
+    link = make_link()
+    link.run(20_000)
+    assert not any(isinstance(event, PeerLost) for events in link.events for event in events)
+    link.is_cut = True
+    link.run(3_900)
+    assert not any(isinstance(event, PeerLost) for events in link.events for event in events)
+    link.run(1_200)
+    for events in link.events:
+        assert isinstance(events[-1], PeerLost)
+        assert 5000 <= events[-1].silent_ms <= 5100
+    link.run(10_000)
+    assert all(sum(isinstance(event, PeerLost) for event in events) == 1 for events in link.events)
+
+
+def test_params_count_as_a_sign_of_life() -> None:
+    receiver = started(LOCAL_HELLO)
+    receiver.receive(SENDER_HELLO.to_bytes(), 0)
+    receiver.reference_ready()
+    receiver.receive_params(PACKET, 4000)
+    assert not receiver.tick(8900).events
+    assert receiver.tick(9000).events == (PeerLost(5000),)
+
+
+def test_goodbye_without_answer_ends_after_half_a_second() -> None:
+    sender = started(SENDER_HELLO)
+    farewell = sender.bye(ByeReason.HANGUP, "bye", 1000)
+    assert farewell.messages == (Bye(ByeReason.HANGUP, "bye", 0).to_bytes(),)
+    assert sender.bye(ByeReason.ERROR, "again", 1001) == Step()
+    assert sender.receive(Ping(1).to_bytes(), 1200) == Step()
+    assert sender.tick(1499) == Step()
+    assert sender.tick(1500) == Step(events=(ByeDone(is_acknowledged=False),))
+
+
+def test_crossing_goodbyes_end_both_sides() -> None:
+    link = make_link()
+    link.run(300)
+    for side in (0, 1):
+        link.take(side, link.sessions[side].bye(ByeReason.HANGUP, f"from {side}", link.now_ms))
+    link.run(300)
+    assert link.events[0][-1] == PeerBye(Bye(ByeReason.HANGUP, "from 1", 0))
+    assert link.events[1][-1] == PeerBye(Bye(ByeReason.HANGUP, "from 0", 0))
+
+
+def test_goodbye_text_is_cut_between_characters_and_made_printable() -> None:
+    session = started(SENDER_HELLO)
+    (data,) = session.bye(ByeReason.ERROR, "a\n" + "é" * 400, 0).messages
+    bye = Bye.parse(data)
+    assert bye.text == "a " + "é" * 255
+
+
+@pytest.mark.parametrize(
+    ("hello", "messages", "error"),
+    [
+        (RECEIVER_HELLO, [Ping(0)], "Ping came before Hello"),
+        (RECEIVER_HELLO, [SENDER_HELLO, SENDER_HELLO], "Hello came twice"),
+        (RECEIVER_HELLO, [RECEIVER_HELLO], "both sides are a receiver"),
+        (RECEIVER_HELLO, [SENDER_HELLO, ReferenceChunk(0, b"a")], "before ReferenceStart"),
+        (
+            RECEIVER_HELLO,
+            [SENDER_HELLO, next(split_reference(REFERENCE)), next(split_reference(REFERENCE))],
+            "ReferenceStart came twice",
+        ),
+        (RECEIVER_HELLO, [SENDER_HELLO, ReferenceReady()], "ReferenceReady came from a sender"),
+        (RECEIVER_HELLO, [SENDER_HELLO, ByeAck()], "there was no Bye"),
+        (LOCAL_HELLO, [SENDER_HELLO, next(split_reference(REFERENCE))], "no reference was asked for"),
+        (SENDER_HELLO, [RECEIVER_HELLO, ReferenceChunk(0, b"a")], "no reference was asked for"),
+        (SENDER_HELLO, [RECEIVER_HELLO, ReferenceReady(), ReferenceReady()], "or twice"),
+    ],
+)
+def test_messages_out_of_order_are_refused(
+    hello: Hello, messages: list[Hello | Ping | ReferenceChunk], error: str
+) -> None:
+    session = started(hello)
+    for message in messages[:-1]:
+        session.receive(message.to_bytes(), 1)
+    with pytest.raises(WireError, match=error):
+        session.receive(messages[-1].to_bytes(), 2)
+
+
+def test_params_out_of_order_are_refused() -> None:
+    receiver = started(RECEIVER_HELLO)
+    with pytest.raises(WireError, match="before the reference"):
+        receiver.receive_params(PACKET, 1)
+    receiver.receive(SENDER_HELLO.to_bytes(), 2)
+    with pytest.raises(WireError, match="before the reference"):
+        receiver.receive_params(PACKET, 3)
+    with pytest.raises(WireError, match="a receiver sent"):
+        started(SENDER_HELLO).receive_params(PACKET, 1)
+
+
+@pytest.mark.parametrize(
+    "misuse",
+    [
+        lambda: Session(SENDER_HELLO),
+        lambda: Session(RECEIVER_HELLO, REFERENCE),
+        lambda: started(RECEIVER_HELLO).start(1),
+        lambda: started(RECEIVER_HELLO).reference_ready(),
+        lambda: Session(RECEIVER_HELLO).receive(b"", 0),
+    ],
+)
+def test_misuse_is_a_value_error(misuse: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        misuse()
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 123_456, -987_654, 2**31 - 1])
+@pytest.mark.parametrize("start_ms", [10_000_000, 2**32 - 5_000])
+def test_clock_offset_is_within_half_the_asymmetry(ahead_ms: int, start_ms: int) -> None:
+    link = Link(
+        Session(SENDER_HELLO, REFERENCE),
+        Session(RECEIVER_HELLO),
+        receiver_ahead_ms=ahead_ms,
+        delay_there_ms=70,
+        delay_back_ms=10,
+        start_ms=start_ms,
+    )
+    link.run(10_000)
+    for session, offset_ms in zip(link.sessions, (ahead_ms, -ahead_ms), strict=True):
+        assert session.clock is not None
+        assert session.clock.round_trip_ms == 80
+        error_ms = (session.clock.offset_ms - offset_ms + 2**31) % 2**32 - 2**31
+        assert abs(error_ms) <= 30
+    # The receiver tells how old a frame is, from the sender's time stamp.
+    estimate = link.sessions[1].clock
+    assert estimate is not None
+    assert abs(estimate.age_ms(wrap_ms(link.now_ms - 200), link.clock_ms(1)) - 200) <= 30
+
+
+def test_clock_keeps_the_sample_that_did_not_wait() -> None:
+    clock = PeerClock()
+    ahead_ms = 5_000
+    for ping_ms, there_ms, back_ms in ((0, 400, 20), (1000, 150, 300), (2000, 20, 22), (3000, 700, 90)):
+        arrival_ms = ping_ms + there_ms
+        clock.add_pong(ping_ms, arrival_ms + ahead_ms, arrival_ms + back_ms)
+    assert clock.estimate == ClockEstimate(ahead_ms - 1.0, 42)
+
+
+def test_clock_ignores_pongs_to_no_ping_and_forgets_old_samples() -> None:
+    clock = PeerClock()
+    clock.add_pong(ping_ms=2_000, peer_ms=0, now_ms=1_000)
+    assert clock.estimate is None
+    clock.add_pong(ping_ms=1_000, peer_ms=1_000, now_ms=1_000)
+    assert clock.estimate == ClockEstimate(0.0, 0)
+    for now_ms in range(10_000, 26_000, 1_000):
+        clock.add_pong(ping_ms=now_ms - 10, peer_ms=now_ms + 95, now_ms=now_ms)
+    assert clock.estimate == ClockEstimate(100.0, 10)
+
+
+def test_ping_is_answered_with_own_clock_modulo_u32() -> None:
+    session = started(RECEIVER_HELLO)
+    session.receive(SENDER_HELLO.to_bytes(), 0)
+    assert session.receive(Ping(7).to_bytes(), 2**32 + 5).messages == (Pong(7, 5).to_bytes(),)

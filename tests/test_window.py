@@ -1,0 +1,154 @@
+"""The desktop window on a virtual display: it opens, shows the newest picture, and closes either way."""
+
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from headgan.proto.errors import DeviceError
+from headgan.receiver.display import Display, ViewerStats
+from headgan.receiver.window import Window
+
+LIVE = ViewerStats("live", kbps_payload=4.1, kbps_wire=6.2, fps=25, latency_ms=140, provider="CPU")
+RED, GREEN = (220, 30, 40), (20, 200, 60)
+
+Screenshot = Callable[[], npt.NDArray[np.uint8]]
+
+
+@pytest.fixture(scope="module")
+def screenshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screenshot]:
+    """A virtual display, in DISPLAY, and a function that returns its pixels: uint8 [H, W, 3] RGB."""
+    server = shutil.which("Xvfb")
+    if server is None:
+        pytest.skip("there is no Xvfb")
+    folder = tmp_path_factory.mktemp("screen")
+    read_end, write_end = os.pipe()
+    command = [server, "-displayfd", str(write_end), "-screen", "0", "800x800x24", "-fbdir", str(folder)]
+    # Its complaints about keyboard maps would only fill the test's output.
+    with subprocess.Popen(command, pass_fds=[write_end], stderr=subprocess.DEVNULL) as process:
+        os.close(write_end)
+        with os.fdopen(read_end) as answers, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DISPLAY", ":" + answers.readline().strip())
+            yield lambda: read_xwd(folder / "Xvfb_screen0")
+        process.terminate()
+
+
+def read_xwd(path: Path) -> npt.NDArray[np.uint8]:
+    data = path.read_bytes()
+    header = struct.unpack(">25I", data[:100])
+    header_size, width, height, row_size, colours = header[0], header[4], header[5], header[12], header[19]
+    start = header_size + 12 * colours
+    rows = np.frombuffer(data, np.uint8, row_size * height, start).reshape(height, row_size)
+    bgrx = rows[:, : 4 * width].reshape(height, width, 4)
+    return np.ascontiguousarray(bgrx[..., 2::-1])
+
+
+def plain(colour: tuple[int, int, int], height: int = 256, width: int = 256) -> npt.NDArray[np.uint8]:
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+def wait_for(claim: Callable[[], bool]) -> bool:
+    deadline_s = time.monotonic() + 10
+    while not claim():
+        if time.monotonic() > deadline_s:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def share_of(colour: tuple[int, int, int], screenshot: Screenshot) -> float:
+    return float((np.abs(screenshot().astype(int) - colour).max(axis=2) < 8).mean())
+
+
+def test_the_newest_picture_is_on_the_screen(screenshot: Screenshot) -> None:
+    window = Window()
+    display: Display = window
+    try:
+        for _ in range(50):
+            display.publish(plain(RED), LIVE)
+        display.publish(plain(GREEN), LIVE)
+        assert wait_for(lambda: share_of(GREEN, screenshot) > 0.5)
+        assert share_of(RED, screenshot) == 0
+
+        display.publish(None, ViewerStats("no face"))  # the last picture stays
+        display.publish(plain(RED, height=128), LIVE)  # half as high as wide
+        assert wait_for(lambda: share_of(RED, screenshot) > 0.2)
+        rows, columns = np.nonzero(np.abs(screenshot().astype(int) - RED).max(axis=2) < 8)
+        assert np.ptp(columns) + 1 == pytest.approx(2 * (np.ptp(rows) + 1), abs=2)
+        assert not window.is_closed
+    finally:
+        window.close()
+    assert window.is_closed
+    assert wait_for(lambda: share_of(RED, screenshot) == 0)
+    window.close()
+
+
+def test_a_state_without_a_picture_keeps_the_last_one(screenshot: Screenshot) -> None:
+    window = Window()
+    try:
+        window.publish(plain(GREEN), LIVE)
+        window.publish(None, ViewerStats("ended"))  # must not take the place of the picture
+        assert wait_for(lambda: share_of(GREEN, screenshot) > 0.5)
+    finally:
+        window.close()
+
+
+def test_publishing_goes_on_after_the_user_closed_it(screenshot: Screenshot) -> None:
+    window = Window()
+    try:
+        window.publish(plain(GREEN), LIVE)
+        assert wait_for(lambda: share_of(GREEN, screenshot) > 0.5)
+        window._process.terminate()  # what the parent sees is the same: the child is gone
+        assert wait_for(lambda: window.is_closed)
+        for _ in range(5):
+            window.publish(plain(RED), LIVE)
+    finally:
+        window.close()
+
+
+@pytest.mark.usefixtures("screenshot")
+def test_publish_does_not_wait_for_a_window_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgan.receiver.window.CLOSE_LIMIT_S", 0.2)
+    window = Window()
+    try:
+        os.kill(window._process.pid, 19)  # SIGSTOP
+        started_s = time.monotonic()
+        for _ in range(50):
+            window.publish(plain(RED), LIVE)
+        assert time.monotonic() - started_s < 2
+    finally:
+        window.close()
+    assert window.is_closed
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
+def test_no_display_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    with pytest.raises(DeviceError, match=r"display.*--viewer web"):
+        Window()
+
+
+def test_no_tkinter_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tkinter.py").write_text("raise ImportError('no Tk in this Python')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(DeviceError, match=r"no Tk in this Python.*install python3-tk.*--viewer web"):
+        Window()
+
+
+@pytest.mark.usefixtures("screenshot")
+def test_publish_refuses_what_is_no_picture() -> None:
+    window = Window()
+    try:
+        for frame in (np.zeros((8, 8), np.uint8), np.zeros((8, 8, 3), np.float32), plain(RED, 0, 0)):
+            with pytest.raises(ValueError, match="need uint8"):
+                window.publish(frame, LIVE)  # type: ignore[arg-type]
+    finally:
+        window.close()

@@ -1,0 +1,297 @@
+"""Wire messages: golden bytes from PROTOCOL.md, round trips, truncations, and bytes from a hostile peer."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import msgpack
+import pytest
+from headgan.proto.control import (
+    MAX_BYE_TEXT_BYTES,
+    MAX_CHUNK_BYTES,
+    MAX_CONTROL_BYTES,
+    MAX_REFERENCE_BYTES,
+    Bye,
+    ByeAck,
+    ByeReason,
+    ControlMessage,
+    Ping,
+    Pong,
+    ReferenceChunk,
+    ReferenceReady,
+    ReferenceStart,
+    parse_control,
+)
+from headgan.proto.errors import WireError
+from headgan.proto.hello import MAX_IDENTITY_BYTES, Hello, Role
+from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
+from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+# The same examples in every run, and no time limit that a busy machine could break.
+repeatable = settings(derandomize=True, deadline=None, database=None)
+PICTURE = b"picture"
+EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
+    "ParamPacket": ParamPacket(7, 123456, True, bytes((1, 2, 3, 4, 5))),
+    "ParamPacket without a face": ParamPacket(8, 123496, False, b""),
+    "Hello": Hello(
+        Role.SENDER, "headgan 0.1.0", 25.0, bytes(range(8)), bytes.fromhex("3f800000"), ("gaze",), False
+    ),
+    "ReferenceStart": ReferenceStart(7, hashlib.sha256(PICTURE).digest(), "image/jpeg", b"\x01\x02"),
+    "ReferenceChunk": ReferenceChunk(0, PICTURE),
+    "ReferenceReady": ReferenceReady(),
+    "Ping": Ping(1000),
+    "Pong": Pong(1000, 51000),
+    "Bye": Bye(ByeReason.HANGUP, "bye", 250),
+    "ByeAck": ByeAck(),
+}
+HELLO_FIELDS: dict[str, Any] = {
+    "role": "receiver",
+    "agent": "test",
+    "rate_fps": 25.0,
+    "capabilities": [],
+    "model_id": bytes(8),
+    "identity": b"",
+    "wants_reference": True,
+}
+
+u32 = st.integers(0, U32_MAX)
+printable = st.text(st.characters(categories=("L", "N", "P", "S")), max_size=8)
+payloads = st.binary(max_size=MAX_PAYLOAD_BYTES)
+param_packets = st.builds(ParamPacket, u32, u32, st.just(True), payloads.filter(bool)) | st.builds(
+    ParamPacket, u32, u32, st.just(False), payloads
+)
+control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
+    st.builds(
+        Hello,
+        role=st.sampled_from(Role),
+        agent=printable,
+        rate_fps=st.floats(0.5, 240.0),
+        model_id=st.binary(min_size=8, max_size=8),
+        identity=st.lists(st.binary(min_size=4, max_size=4), max_size=8).map(b"".join),
+        capabilities=st.lists(printable, max_size=16).map(tuple),
+        wants_reference=st.booleans(),
+        version=st.just(1),
+    ),
+    st.builds(
+        ReferenceStart,
+        st.integers(1, MAX_REFERENCE_BYTES),
+        st.binary(min_size=32, max_size=32),
+        st.sampled_from(("image/jpeg", "image/webp", "image/x-a.b+c")),
+        payloads,
+    ),
+    st.builds(
+        ReferenceChunk, st.integers(0, MAX_REFERENCE_BYTES), st.binary(min_size=1, max_size=MAX_CHUNK_BYTES)
+    ),
+    st.just(ReferenceReady()),
+    st.builds(Ping, u32),
+    st.builds(Pong, u32, u32),
+    st.builds(Bye, st.sampled_from(ByeReason), printable, u32),
+    st.just(ByeAck()),
+)
+
+
+def parse_example(name: str, data: bytes) -> ParamPacket | ControlMessage:
+    return parse_params(data) if name.startswith("ParamPacket") else parse_control(data)
+
+
+def hello_bytes(**changes: Any) -> bytes:
+    fields = {key: value for key, value in {**HELLO_FIELDS, **changes}.items() if value is not None}
+    return b"\x01\x01" + bytes(msgpack.packb(fields))
+
+
+def test_protocol_document_examples_are_the_bytes_of_the_messages() -> None:
+    document = resources.files("headgan.proto").joinpath("PROTOCOL.md").read_text("utf-8")
+    written = dict(re.findall(r"^```hex (.+)\n([0-9a-f\s]+)^```", document, re.MULTILINE))
+    assert written.keys() == EXAMPLES.keys()
+    for name, message in EXAMPLES.items():
+        data = bytes.fromhex(written[name])
+        assert message.to_bytes() == data, name
+        assert parse_example(name, data) == message
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_truncation_and_every_extension_fails(name: str) -> None:
+    data = EXAMPLES[name].to_bytes()
+    # A ParamPacket has no length in itself, so only a cut header can be noticed.
+    length = 10 if name.startswith("ParamPacket") else len(data)
+    for end in range(length):
+        with pytest.raises(WireError):
+            parse_example(name, data[:end])
+    if not name.startswith("ParamPacket"):
+        with pytest.raises(WireError):
+            parse_example(name, data + b"\x00")
+
+
+@repeatable
+@given(param_packets)
+def test_param_packet_round_trip(packet: ParamPacket) -> None:
+    data = packet.to_bytes()
+    assert len(data) == 10 + len(packet.payload)
+    assert parse_params(data) == packet
+
+
+@repeatable
+@given(control_messages)
+def test_control_round_trip(message: ControlMessage) -> None:
+    data = message.to_bytes()
+    assert len(data) <= MAX_CONTROL_BYTES
+    assert parse_control(data) == message
+
+
+@repeatable
+@given(st.binary(max_size=80), st.integers(0, 9))
+def test_random_bytes_raise_nothing_but_wire_error(data: bytes, first: int) -> None:
+    for attempt in (data, bytes((first,)) + data, b"\x01\x01" + data):
+        for parse in (parse_params, parse_control):
+            with contextlib.suppress(WireError):
+                parse(attempt)
+
+
+@repeatable
+@given(param_packets | control_messages, st.data())
+def test_mutated_bytes_raise_nothing_but_wire_error(
+    message: ParamPacket | ControlMessage, draw: st.DataObject
+) -> None:
+    mutated = bytearray(message.to_bytes())
+    for _ in range(draw.draw(st.integers(1, 4))):
+        mutated[draw.draw(st.integers(0, min(len(mutated), 200) - 1))] = draw.draw(st.integers(0, 255))
+    parse: Callable[[bytes], ParamPacket | ControlMessage] = (
+        parse_params if isinstance(message, ParamPacket) else parse_control
+    )
+    try:
+        parsed = parse(bytes(mutated))
+    except WireError:
+        return
+    assert parse(parsed.to_bytes()) == parsed
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\x02\x01" + bytes(8),  # unknown type
+        b"\x01\x02" + bytes(9),  # unknown flag
+        b"\x01\x01" + bytes(8),  # a face without parameters
+        b"\x01\x01" + bytes(8 + MAX_PAYLOAD_BYTES + 1),
+    ],
+)
+def test_bad_param_packets_are_refused(data: bytes) -> None:
+    with pytest.raises(WireError, match="param packet"):
+        parse_params(data)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"role": "spectator"}, "role"),
+        ({"role": None}, "role is missing"),
+        ({"agent": "a" * 65}, "agent"),
+        ({"agent": "\x1b[2J"}, "cannot be printed"),
+        ({"agent": b"bytes"}, "agent is a bytes"),
+        ({"rate_fps": True}, "rate_fps is a bool"),
+        ({"rate_fps": float("nan")}, "rate_fps is nan"),
+        ({"rate_fps": 1e9}, "rate_fps"),
+        ({"rate_fps": 0, "role": "sender"}, "how many frames"),
+        ({"capabilities": ["a"] * 17}, "capabilities"),
+        ({"capabilities": ["a", 1]}, "capabilities is a list"),
+        ({"capabilities": ["a" * 33]}, "capability"),
+        ({"model_id": bytes(7)}, "model_id"),
+        ({"identity": bytes(MAX_IDENTITY_BYTES + 4)}, "identity"),
+        ({"identity": bytes(3)}, "whole float32"),
+        ({"wants_reference": 1}, "wants_reference is a int"),
+        ({"later": msgpack.ExtType(5, b"x")}, "limits"),
+        ({"later": bytes(5000)}, "hello: 5"),
+    ],
+)
+def test_bad_hellos_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(WireError, match=message):
+        parse_control(hello_bytes(**changes))
+
+
+def test_hello_ignores_keys_of_later_versions_and_takes_whole_rates() -> None:
+    hello = parse_control(hello_bytes(later={"deep": [1, None]}, rate_fps=30))
+    assert hello == Hello(Role.RECEIVER, "test", 30.0, bytes(8), wants_reference=True)
+
+
+def test_hello_of_another_version_says_what_to_do() -> None:
+    with pytest.raises(WireError, match=r"version 2.*install the same headgan"):
+        parse_control(b"\x01\x02" + hello_bytes()[2:])
+
+
+@pytest.mark.parametrize("packed", [b"\x90", b"\xc1", b"\x81\x90\x01", b"\x91" * 2000, b"\x80\x80"])
+def test_hello_refuses_what_is_not_one_small_map(packed: bytes) -> None:
+    with pytest.raises(WireError, match="hello"):
+        parse_control(b"\x01\x01" + packed)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ParamPacket(-1, 0, False, b""),
+        lambda: Ping(U32_MAX + 1),
+        lambda: ReferenceStart(MAX_REFERENCE_BYTES + 1, bytes(32), "image/jpeg", b""),
+        lambda: ReferenceStart(1, bytes(31), "image/jpeg", b""),
+        lambda: ReferenceStart(1, bytes(32), "jpeg", b""),
+        lambda: ReferenceChunk(0, b""),
+        lambda: ReferenceChunk(0, bytes(MAX_CHUNK_BYTES + 1)),
+        lambda: Bye(ByeReason.ERROR, "a" * (MAX_BYE_TEXT_BYTES + 1), 0),
+        lambda: Bye(ByeReason.ERROR, "two\nlines", 0),
+    ],
+)
+def test_messages_over_the_limits_cannot_be_made(make: Callable[[], object]) -> None:
+    with pytest.raises(WireError):
+        make()
+
+
+def test_unknown_types_and_reasons_are_refused() -> None:
+    with pytest.raises(WireError, match="type 9 is unknown"):
+        parse_control(b"\x09")
+    with pytest.raises(WireError, match="reason 6 is unknown"):
+        parse_control(b"\x07\x06" + bytes(6))
+    with pytest.raises(WireError, match="must be 1"):
+        parse_control(bytes(MAX_CONTROL_BYTES + 1))
+
+
+@pytest.mark.parametrize(
+    "length", [1, MAX_CHUNK_BYTES, MAX_CHUNK_BYTES + 1, 3 * MAX_CHUNK_BYTES, MAX_REFERENCE_BYTES]
+)
+def test_reference_is_split_and_assembled(length: int) -> None:
+    reference = Reference(bytes(i * 7 % 251 for i in range(length)), "image/webp", b"face")
+    start, *chunks = split_reference(reference)
+    assert isinstance(start, ReferenceStart)
+    assembler = ReferenceAssembler(start)
+    results = [assembler.add(chunk) for chunk in chunks if isinstance(chunk, ReferenceChunk)]
+    assert results == [None] * (len(chunks) - 1) + [reference]
+    assert len(chunks) == -(-length // MAX_CHUNK_BYTES)
+
+
+def test_reference_over_the_limit_is_refused_before_it_is_sent() -> None:
+    for image in (b"", bytes(MAX_REFERENCE_BYTES + 1)):
+        with pytest.raises(WireError, match="total_bytes"):
+            next(split_reference(Reference(image, "image/jpeg", b"")))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "message"),
+    [
+        ([ReferenceChunk(1, b"icture")], "offset 1, expected 0"),
+        ([ReferenceChunk(0, b"pic"), ReferenceChunk(0, b"pic")], "offset 0, expected 3"),
+        ([ReferenceChunk(0, b"pictures")], "only 7 are missing"),
+        ([ReferenceChunk(0, b"pictuRe")], "sha256"),
+        ([ReferenceChunk(0, PICTURE), ReferenceChunk(7, b"s")], "only 0 are missing"),
+    ],
+)
+def test_reference_assembler_refuses_gaps_excess_and_damage(
+    chunks: list[ReferenceChunk], message: str
+) -> None:
+    start = ReferenceStart(len(PICTURE), hashlib.sha256(PICTURE).digest(), "image/jpeg", b"")
+    assembler = ReferenceAssembler(start)
+    for chunk in chunks[:-1]:
+        assembler.add(chunk)
+    with pytest.raises(WireError, match=message):
+        assembler.add(chunks[-1])
