@@ -1,6 +1,7 @@
 """What one frame says about a face: 28 expression, 7 camera and 2 gaze numbers, and their bytes.
 
-Letters of the paper: p^exp_t is `expression`, c_t is `camera`. The bytes of this first format are plain floats:
+Letters of the paper: p^exp_t is `expression`, c_t is `camera`. The bytes of this first format are plain
+floats:
 
     offset  size  field
     0       1     format, 1
@@ -13,9 +14,8 @@ Letters of the paper: p^exp_t is `expression`, c_t is `camera`. The bytes of thi
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.proto.errors import WireError
+from numpy.typing import NDArray
 
 EXPRESSION_SIZE = 28
 CAMERA_SIZE = 7
@@ -34,10 +34,11 @@ class FaceParams:
 
     Attributes:
         expression: float32 [28], coefficients of U_exp.
-        camera: float32 [7]: unit quaternion w x y z that turns the model into the camera's frame (x right, y down,
-            z into the scene), scale in half crop widths a model unit, translation x y in half crop widths from the
-            crop's centre (-1 to 1 inside the crop).
-        gaze: float32 [2], how far the irises are from rest, right and down in the head's frame, in half eye widths.
+        camera: float32 [7]: unit quaternion w x y z that turns the model into the camera's frame (x right, y
+            down, z into the scene), scale in half crop widths a model unit, translation x y in half crop
+            widths from the crop's centre (-1 to 1 inside the crop).
+        gaze: float32 [2], how far the irises are from rest, right and down in the head's frame, in half eye
+            widths.
     """
 
     expression: NDArray[np.float32]

@@ -1,13 +1,12 @@
-"""Frames of any size in, the square 256x256 crop of head and shoulders out, and points moved along with it."""
+"""Frames of any size in, the 256x256 crop of head and shoulders out, and points moved along with it."""
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.pncc import CROP_SIZE
 from headgan.proto.errors import UsageError
+from numpy.typing import NDArray
 
 # The crop's side over the longer side of the face's box: room for hair, neck and some movement.
 FACE_TO_CROP = 2.0
@@ -32,11 +31,20 @@ class Crop:
     size: float
 
     def cut(self, frame_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the square of `frame_rgb`, uint8 [H, W, 3]; what lies outside repeats the edge."""
+        """Uint8 [256, 256, 3]: the square of `frame_rgb`, uint8 [H, W, 3]; outside it repeats the edge.
+
+        Raises:
+            UsageError: nothing of the square is in the frame.
+        """
         height, width = frame_rgb.shape[:2]
         left, top, size = round(self.left), round(self.top), round(self.size)
         right, bottom = left + size, top + size
         inside = frame_rgb[max(top, 0) : min(bottom, height), max(left, 0) : min(right, width)]
+        if inside.size == 0:
+            raise UsageError(
+                f"the crop {left},{top},{size} is outside the picture of {width}x{height} pixels; "
+                "give a --crop x,y,size inside it"
+            )
         if inside.shape[:2] != (size, size):
             inside = cv2.copyMakeBorder(
                 inside,
@@ -73,11 +81,11 @@ def crop_around(points: NDArray[np.float32], width: int, height: int) -> Crop:
         height: of the frame in pixels.
     """
     low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
-    size = min(float((high - low).max()) * FACE_TO_CROP, width, height)
+    size = round(min(float((high - low).max()) * FACE_TO_CROP, width, height))
     center_x, center_y = (low + high) / 2
     left = np.clip(center_x - size / 2, 0, width - size)
     top = np.clip(center_y - size * (0.5 - RISE), 0, height - size)
-    return Crop(float(round(left)), float(round(top)), float(round(size)))
+    return Crop(float(round(left)), float(round(top)), float(size))
 
 
 def whole_frame(width: int, height: int) -> Crop:
@@ -87,7 +95,7 @@ def whole_frame(width: int, height: int) -> Crop:
 
 
 def parse_crop(text: str) -> Crop | None:
-    """The crop named by `--crop x,y,size`, or None for `auto`; `none` is the caller's, it needs the frame's size.
+    """The crop named by `--crop x,y,size`, or None for `auto`; `none` is the caller's: it needs the frame.
 
     Raises:
         UsageError: `text` is neither.
@@ -96,8 +104,9 @@ def parse_crop(text: str) -> Crop | None:
         return None
     parts = text.split(",")
     try:
-        left, top, size = (float(part) for part in parts)
-    except ValueError as exc:
+        # Whole pixels, as `cut` takes them; what is no number or endless has no whole number.
+        left, top, size = (float(round(float(part))) for part in parts)
+    except (OverflowError, ValueError) as exc:
         raise UsageError(f"--crop {text}: give auto, none, or x,y,size in pixels of the camera") from exc
     if not (size >= 32 and left >= 0 and top >= 0):
         raise UsageError(f"--crop {text}: the corner cannot be negative and the size is at least 32")

@@ -1,16 +1,16 @@
 """A frame in, face boxes out: the short-range detector of MediaPipe's face landmarker on LiteRT.
 
 The network sees the frame letterboxed to 128x128 and answers for 896 anchors: 2 on each cell of a 16x16 grid,
-6 on each cell of an 8x8 grid. Anchors have no size of their own, so a box is an offset from its cell's centre.
+6 on each cell of an 8x8 grid. Anchors have no size of their own, so a box is an offset from its cell's
+centre.
 """
 
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.litert import LiteRtModel
+from numpy.typing import NDArray
 
 INPUT_SIZE = 128
 MIN_SCORE = 0.5
@@ -36,7 +36,8 @@ class Detection:
     @property
     def center(self) -> NDArray[np.float32]:
         """Middle of the box, x-y in pixels."""
-        return (self.box[:2] + self.box[2:]) / 2
+        middle: NDArray[np.float32] = (self.box[:2] + self.box[2:]) / np.float32(2)
+        return middle
 
     @property
     def side(self) -> float:
@@ -79,7 +80,7 @@ class FaceDetector:
         eyes = values[:, 2:4] + self._anchors[keep, None] * INPUT_SIZE
         points = np.concatenate([(center - half)[:, None], (center + half)[:, None], eyes], axis=1)
         points = (points - (left, top)) / scale  # [faces, 4, 2]
-        merged = _merge_overlaps(points.astype(np.float32), scores[keep])
+        merged = _merge_overlaps(points.astype(np.float32), scores[keep].astype(np.float32))
         return sorted(merged, key=lambda face: face.side, reverse=True)
 
 

@@ -1,16 +1,14 @@
 """Tracked points in, identity and face parameters out: a weighted least-squares fit with a Gaussian prior.
 
-Each frame solves for expression, rotation, scale and translation together by Gauss-Newton, warm-started from the
-frame before; the identity of a person is solved once over several frames, each frame's own unknowns eliminated
-(Schur complement), and then held.
+Each frame solves for expression, rotation, scale and translation together by Gauss-Newton, warm-started from
+the frame before; the identity of a person is solved once over several frames, each frame's own unknowns
+eliminated (Schur complement), and then held.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.codec.params import EXPRESSION_SIZE, FaceParams
 from headgan.models.morphable import (
     LEFT_EYE,
@@ -27,17 +25,21 @@ from headgan.models.rotation import (
     quaternion_to_matrix,
     rotation_vector_to_matrix,
 )
+from numpy.typing import NDArray
 
 # The tracker guesses depth from one picture, so it counts less than what is seen.
 DEPTH_WEIGHT = 0.3
 # Expected error of a point in half crop widths. Neighbouring points err together, so this is larger than the
 # error of one point and leaves the prior its say.
 POINT_STD = 0.02
+# A face a thousandth of the crop is none; below it the fit has nothing left to turn.
+MIN_SCALE = 1e-3
 FRAME_ITERATIONS = 2
 COLD_START_ITERATIONS = 8
 IDENTITY_ITERATIONS = 8
 # A frame's own unknowns after the expression: rotation 3, scale 1, translation 3 (depth is a nuisance).
 _POSE_SIZE = 7
+_EYE_CORNERS = [*LEFT_EYE, *RIGHT_EYE]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +48,8 @@ class FaceFit:
 
     Attributes:
         params: the face parameters.
-        error: mean distance in the image between fitted and tracked mesh points, in half crop widths (x 128 for
-            pixels of the 256x256 crop).
+        error: mean distance in the image between fitted and tracked mesh points, in half crop widths (x 128
+            for pixels of the 256x256 crop).
     """
 
     params: FaceParams
@@ -71,6 +73,9 @@ class _Basis:
         columns = basis.shape[1]
         mesh = basis.reshape(VERTICES, 3, columns)[:MESH_VERTICES]
         self.by_axis = np.ascontiguousarray(mesh.transpose(1, 0, 2), dtype=np.float64)
+        self.flat = self.by_axis.reshape(-1, columns)  # [3N, K]
+        # [3, 3, K, K]: products of the columns, axis by axis.
+        self.grams = np.einsum("ank,bnl->abkl", self.by_axis, self.by_axis, optimize=True)
 
     def offsets(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Float64 [N, 3]."""
@@ -98,6 +103,7 @@ class FaceFitter:
         """From now on fits with the identity [n_id]."""
         self.identity = identity.astype(np.float32)
         self._rest = self.model.identity_shape(self.identity).astype(np.float64)
+        self._iris_rest = _iris_offset(self._rest)
         self._last: _State | None = None
 
     def reset(self) -> None:
@@ -126,32 +132,58 @@ class FaceFitter:
     def _cold_start(self, target: NDArray[np.float64]) -> _State:
         rest = self._rest[:MESH_VERTICES]
         scale, rotation, shift = align_similarity(rest, target, np.ones(MESH_VERTICES))
-        return _State(np.zeros(EXPRESSION_SIZE), rotation, scale, shift)
+        return _State(np.zeros(EXPRESSION_SIZE), rotation, max(scale, MIN_SCALE), shift)
 
-    def _system(
+    def _pose_system(
         self, state: _State, target: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Jacobian [3N, 28 + 7] and residual [3N], rows scaled by their weights."""
+        """Jacobian [3, N, 7] of rotation, scale and shift, and residual [3, N], not weighted yet."""
         shape = self._rest[:MESH_VERTICES] + self._expression.offsets(state.expression)
-        turned = (shape @ state.rotation.T).T  # [3, N]
-        jacobian = np.zeros((3, MESH_VERTICES, EXPRESSION_SIZE + _POSE_SIZE))
-        jacobian[..., :EXPRESSION_SIZE] = self._expression.rotated(state.scale * state.rotation)
+        turned = state.rotation @ shape.T  # [3, N]
         x, y, z = state.scale * turned
-        pose = jacobian[..., EXPRESSION_SIZE:]
+        pose = np.zeros((3, MESH_VERTICES, _POSE_SIZE))
         pose[1, :, 0], pose[2, :, 0] = -z, y  # a turn about x moves (x, y, z) by (0, -z, y)
         pose[0, :, 1], pose[2, :, 1] = z, -x
         pose[0, :, 2], pose[1, :, 2] = -y, x
         pose[..., 3] = turned
         pose[[0, 1, 2], :, [4, 5, 6]] = 1
-        residual = target.T - (state.scale * turned + state.shift[:, None])
+        return pose, target.T - (state.scale * turned + state.shift[:, None])
+
+    def _system(
+        self, state: _State, target: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Jacobian [3N, 28 + 7] and residual [3N], rows scaled by their weights."""
+        pose, residual = self._pose_system(state, target)
+        expression = self._expression.rotated(state.scale * state.rotation)
         weights = self._row_weights[:, None]
-        columns = jacobian.shape[2]
-        return (jacobian * weights[..., None]).reshape(-1, columns), (residual * weights).reshape(-1)
+        jacobian = np.concatenate([expression, pose], axis=2) * weights[..., None]
+        return jacobian.reshape(-1, EXPRESSION_SIZE + _POSE_SIZE), (residual * weights).reshape(-1)
+
+    def _normal(
+        self, state: _State, target: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Normal matrix [28 + 7, 28 + 7] and right side [28 + 7] of `_system`, without its large Jacobian.
+
+        The expression's block is a sum of nine small matrices that do not change, since a rotation mixes axes
+        but not vertices; the rest is a product with the few pose columns turned back into the model's frame.
+        """
+        pose, residual = self._pose_system(state, target)
+        back = state.scale * (state.rotation.T * self._row_weights**2)  # [3 model, 3 camera]
+        mixing = back @ state.rotation * state.scale
+        columns = np.concatenate([pose, residual[..., None]], axis=2)  # [3, N, 8]
+        turned_back = np.tensordot(back, columns, axes=1).reshape(-1, _POSE_SIZE + 1)
+        cross = self._expression.flat.T @ turned_back  # [28, 8]
+        weighted = (columns * (self._row_weights**2)[:, None, None]).reshape(-1, _POSE_SIZE + 1)
+        own = pose.reshape(-1, _POSE_SIZE).T @ weighted  # [7, 8]
+        normal = np.empty((EXPRESSION_SIZE + _POSE_SIZE,) * 2)
+        normal[:EXPRESSION_SIZE, :EXPRESSION_SIZE] = np.tensordot(mixing, self._expression.grams, axes=2)
+        normal[:EXPRESSION_SIZE, EXPRESSION_SIZE:] = cross[:, :-1]
+        normal[EXPRESSION_SIZE:, :EXPRESSION_SIZE] = cross[:, :-1].T
+        normal[EXPRESSION_SIZE:, EXPRESSION_SIZE:] = own[:, :-1]
+        return normal, np.concatenate([cross[:, -1], own[:, -1]])
 
     def _step(self, state: _State, target: NDArray[np.float64]) -> _State:
-        jacobian, residual = self._system(state, target)
-        normal = jacobian.T @ jacobian
-        right = jacobian.T @ residual
+        normal, right = self._normal(state, target)
         diagonal = np.arange(EXPRESSION_SIZE)
         normal[diagonal, diagonal] += self._prior
         right[:EXPRESSION_SIZE] -= self._prior * state.expression
@@ -166,28 +198,26 @@ class FaceFitter:
 
     def _gaze(self, state: _State, points: NDArray[np.floating]) -> NDArray[np.float32]:
         """Where the irises are, against the middle of their eyes' corners, in the head's frame."""
-        in_head = (np.asarray(points, dtype=np.float64) - state.shift) @ state.rotation / state.scale
-        moved = [
-            in_head[iris].mean(axis=0) - in_head[list(corners)].mean(axis=0)
-            for iris, corners in ((LEFT_IRIS, LEFT_EYE), (RIGHT_IRIS, RIGHT_EYE))
-        ]
-        rest = [
-            self._rest[iris].mean(axis=0) - self._rest[list(corners)].mean(axis=0)
-            for iris, corners in ((LEFT_IRIS, LEFT_EYE), (RIGHT_IRIS, RIGHT_EYE))
-        ]
-        gaze = (np.mean(moved, axis=0) - np.mean(rest, axis=0))[:2] / self.model.eye_half_width
+        moved = state.rotation.T @ _iris_offset(points) / state.scale
+        gaze = (moved - self._iris_rest)[:2] / self.model.eye_half_width
         return np.clip(gaze, -2, 2).astype(np.float32)
 
 
-def estimate_identity(
-    model: MorphableModel, frames: Sequence[NDArray[np.floating]]
-) -> NDArray[np.float32]:
+def _iris_offset(points: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Float64 [3]: how far the irises of `points` [478, 3] are from the middle of their eyes, both eyes' mean."""
+    irises = np.asarray(points[LEFT_IRIS.start : RIGHT_IRIS.stop], dtype=np.float64).sum(axis=0) / 10
+    corners = np.asarray(points[_EYE_CORNERS], dtype=np.float64).sum(axis=0) / 4
+    offset: NDArray[np.float64] = irises - corners
+    return offset
+
+
+def estimate_identity(model: MorphableModel, frames: Sequence[NDArray[np.floating]]) -> NDArray[np.float32]:
     """Identity coefficients of the one person seen in all `frames`.
 
     Args:
         model: the morphable model.
-        frames: one or more [478, 3] arrays of tracked points in half crop widths. More frames tell identity from
-            expression better; ten are enough.
+        frames: one or more [478, 3] arrays of tracked points in half crop widths. More frames tell identity
+            from expression better; ten are enough.
 
     Raises:
         ValueError: `frames` is empty.
@@ -216,7 +246,8 @@ def _identity_step(
 ) -> tuple[NDArray[np.float64], list[_State]]:
     """One Gauss-Newton step for the identity and every frame's unknowns; the frames are eliminated."""
     count = len(identity)
-    # The prior is on the person, the data are per frame: one frame's worth of evidence is kept for the average.
+    # The prior is on the person, the data are per frame: one frame's worth of evidence is kept for the
+    # average.
     reduced = np.diag(prior)
     right = -prior * identity
     backward = []
@@ -243,15 +274,13 @@ def _identity_step(
 
 
 def fit_face(model: MorphableModel, points: NDArray[np.floating]) -> tuple[NDArray[np.float32], FaceFit]:
-    """Identity [n_id] and fit of a face seen once, as in a photograph; points: [478, 3] in half crop widths."""
+    """Identity [n_id] and fit of a face seen once, as in a photo; points: [478, 3] in half crop widths."""
     identity = estimate_identity(model, [points])
     return identity, FaceFitter(model, identity).fit(points)
 
 
-def project(
-    model: MorphableModel, identity: NDArray[np.floating], params: FaceParams
-) -> NDArray[np.float32]:
-    """Float32 [478, 3]: the face of Eq. 1 under the camera c, in half crop widths, irises moved by the gaze."""
+def project(model: MorphableModel, identity: NDArray[np.floating], params: FaceParams) -> NDArray[np.float32]:
+    """Float32 [478, 3]: the face of Eq. 1 under camera c in half crop widths, irises moved by the gaze."""
     shape = model.shape(identity, params.expression)
     shape[MESH_VERTICES:, :2] += params.gaze * np.float32(model.eye_half_width)
     rotation = quaternion_to_matrix(params.quaternion).astype(np.float32)
@@ -264,12 +293,12 @@ def _project(shape: NDArray[np.float64], state: _State) -> NDArray[np.float64]:
     return state.scale * (shape @ state.rotation.T) + state.shift
 
 
-def _moved(state: _State, step: NDArray[np.float64]) -> _State:
+def _moved(state: _State, step: NDArray[np.floating]) -> _State:
     turn = step[EXPRESSION_SIZE : EXPRESSION_SIZE + 3]
     return _State(
         state.expression + step[:EXPRESSION_SIZE],
         rotation_vector_to_matrix(turn) @ state.rotation,
         # A scale may shrink or grow, never vanish or turn the face inside out.
-        state.scale * float(np.clip(1 + step[EXPRESSION_SIZE + 3] / state.scale, 0.5, 2.0)),
+        max(state.scale * float(np.clip(1 + step[EXPRESSION_SIZE + 3] / state.scale, 0.5, 2.0)), MIN_SCALE),
         state.shift + step[EXPRESSION_SIZE + 4 :],
     )

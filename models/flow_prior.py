@@ -1,27 +1,29 @@
-"""Two poses of one face in, where each pixel of the new picture lies in the reference out; nothing is learned.
+"""Two poses of one face in, each new pixel's place in the reference out; nothing is learned.
 
-    inside the face    the mesh tells: each driving pixel's surface point, projected with the reference's camera
-    around it          the head's own motion, turned rigidly as a rounded shell behind the face, fading with the
-                       distance from the head; the difference to the mesh at the face's edge fades out too, so that
-                       no seam shows
+    inside the face    the mesh tells: each driving pixel's surface point, projected with the reference's
+                       camera
+    around it          the head's own motion, turned rigidly as a rounded shell behind the face, fading with
+                       the distance from the head; the difference to the mesh at the face's edge fades out
+                       too, so that no seam shows
     far away           nothing moves
-    background         where both the pixel itself and the place it would be fetched from show background in the
-                       reference, it stays as it is; only what a moving head uncovers is filled from beside it
+    background         where both the pixel itself and the place it would be fetched from show background in
+                       the reference, it stays as it is; only what a moving head uncovers is filled from
+                       beside it
 
 It is what F starts from; the networks predict what this cannot know.
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, rasterise
 from headgan.models.rotation import quaternion_to_matrix
+from numpy.typing import NDArray
 
 # The field outside the face is smooth, so it is computed on a coarser grid.
 _COARSE = 64
@@ -39,7 +41,8 @@ class ShellShape:
         fade: over this many times the head's size the motion dies away.
         bulge: how fast the shell falls back behind the face, depth per squared distance.
         depth: the shell's depth at its centre.
-        edge_fade: over this distance, in half crop widths, the mesh's motion at its edge gives way to the shell's.
+        edge_fade: over this distance, in half crop widths, the mesh's motion at its edge gives way to the
+            shell's.
         body: share of the head's shift that reaches the shoulders.
     """
 
@@ -71,8 +74,8 @@ class FlowPrior:
             model: the morphable model.
             identity: [n_id] of the person.
             reference: the parameters of the reference picture.
-            person: float32 [256, 256], 1 where the reference shows the person and 0 where background; without it
-                the background near the head moves along.
+            person: float32 [256, 256], 1 where the reference shows the person and 0 where background; without
+                it the background near the head moves along.
             shell: how the head continues around the face.
         """
         self._person = person
@@ -83,7 +86,7 @@ class FlowPrior:
         self._shell = shell or ShellShape()
 
     def source_grid(self, params: FaceParams) -> NDArray[np.float32]:
-        """Float32 [256, 256, 2]: for each pixel of the new picture its x-y in the reference, in half crop widths.
+        """Float32 [256, 256, 2]: each new pixel's x-y in the reference, in half crop widths.
 
         For the reference's own parameters this is the identity.
         """
@@ -98,16 +101,15 @@ class FlowPrior:
         outside = cv2.resize(outside, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
         total = _soften_edge(np.where(mask[..., None], inside, outside), mask)
         grid = pixel_grid(CROP_SIZE)
-        return grid + total * self._moving_share(grid + total)
+        moved: NDArray[np.float32] = grid + total * self._moving_share(grid + total)
+        return moved
 
     def _moving_share(self, source: NDArray[np.float32]) -> NDArray[np.float32] | float:
-        """Float32 [256, 256, 1]: 0 where background is fetched for background, 1 where the person takes part."""
+        """Float32 [256, 256, 1]: 0 where background is fetched for background, 1 where a person is."""
         if self._person is None:
             return 1.0
         pixels = (source + 1) * (CROP_SIZE / 2) - 0.5
-        fetched = cv2.remap(
-            self._person, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+        fetched = cv2.remap(self._person, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         share: NDArray[np.float32] = np.maximum(fetched, self._person)[..., None]
         return share
 
@@ -116,8 +118,8 @@ class FlowPrior:
         shell = self._shell
         grid = pixel_grid(_COARSE)
         new, old = quaternion_to_matrix(params.quaternion), quaternion_to_matrix(self._reference.quaternion)
-        # Where a pixel's ray meets the shell: depth depends on the place in the head's frame, and that on depth,
-        # so start from the plane through the centre and correct once.
+        # Where a pixel's ray meets the shell: depth depends on the place in the head's frame, and that on
+        # depth, so start from the plane through the centre and correct once.
         flat = (grid - params.translation) / params.scale
         depth = np.zeros(grid.shape[:2])
         for _ in range(3):
@@ -134,17 +136,18 @@ class FlowPrior:
         shift = self._reference.translation - params.translation
         below = _smooth_step(y / shell.half_height_down - 0.5) * np.clip(2.5 - np.abs(x) / 2, 0, 1)
         far = (1 - near)[..., None] * below[..., None] * shell.body * shift
-        return (near[..., None] * moved + far).astype(np.float32)
+        field: NDArray[np.float32] = (near[..., None] * moved + far).astype(np.float32)
+        return field
 
     def _edge_correction(
         self, inside: NDArray[np.float32], mask: NDArray[np.bool_], outside: NDArray[np.float32]
     ) -> NDArray[np.float32]:
         """Float32 [64, 64, 2]: takes the outer field to the mesh's own motion at the edge of the face."""
-        step = CROP_SIZE // _COARSE
-        weight = mask.reshape(_COARSE, step, _COARSE, step).mean(axis=(1, 3)).astype(np.float32)
+        coarse = (_COARSE, _COARSE)
+        weight = cv2.resize(mask.astype(np.float32), coarse, interpolation=cv2.INTER_AREA)
         if not weight.any():
             return np.zeros_like(outside)
-        total = inside.reshape(_COARSE, step, _COARSE, step, 2).mean(axis=(1, 3))
+        total = cv2.resize(inside, coarse, interpolation=cv2.INTER_AREA)
         covered = weight > 0.5
         gap = np.where(covered[..., None], total / np.maximum(weight, 1e-6)[..., None] - outside, 0)
         free = np.where(covered, 0, 1).astype(np.uint8)
@@ -156,13 +159,17 @@ class FlowPrior:
         spread = cv2.GaussianBlur(nearest[labels], (0, 0), 1.5)
         spread = np.where(covered[..., None], gap, spread)
         fade = np.exp(-(distance * 2 / _COARSE) / self._shell.edge_fade).astype(np.float32)
-        return (spread * fade[..., None]).astype(np.float32)
+        correction: NDArray[np.float32] = (spread * fade[..., None]).astype(np.float32)
+        return correction
 
 
+@cache
 def pixel_grid(size: int) -> NDArray[np.float32]:
-    """Float32 [size, size, 2]: x-y of each pixel's centre in half crop widths, -1 to 1."""
+    """Float32 [size, size, 2]: x-y of each pixel's centre in half crop widths, -1 to 1; read-only."""
     axis = ((2 * np.arange(size) + 1) / size - 1).astype(np.float32)
-    return np.stack(np.meshgrid(axis, axis), axis=-1)
+    grid = np.stack(np.meshgrid(axis, axis), axis=-1)
+    grid.flags.writeable = False
+    return grid
 
 
 def _smooth_step(value: NDArray[np.floating]) -> NDArray[np.floating]:

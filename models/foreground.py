@@ -1,14 +1,14 @@
-"""A picture and its face in, where the person is out: GrabCut (Rother et al., SIGGRAPH 2004) started from the face.
+"""A picture and its face in, where the person is out: GrabCut started from the face.
 
-It is run once for a reference, about 0.2 s. Doubt is settled for the person: what is wrongly taken for background
-would be left behind by a moving head, what is wrongly taken for the person only moves along a little.
+GrabCut (Rother et al., SIGGRAPH 2004) is run once for a reference, about 0.2 s. Doubt is settled for the
+person: what is wrongly taken for background would be left behind by a moving head, what is wrongly taken for
+the person only moves along a little.
 """
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.flow_prior import pixel_grid
+from numpy.typing import NDArray
 
 _ITERATIONS = 4
 # The face's box, in units of its half size from its centre: how far hair and body reach at most, and surely.
@@ -63,4 +63,5 @@ def _largest_part(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if count <= 1:
         return mask
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    return (labels == largest).astype(np.uint8)
+    part: NDArray[np.uint8] = (labels == largest).astype(np.uint8)
+    return part

@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.runtime import open_session
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
+from numpy.typing import NDArray
 
 INPUTS = frozenset({"reference", "reference_pncc", "pncc", "source_grid"})
 
@@ -77,7 +76,9 @@ class OnnxGenerator:
         self._inputs = {item.name for item in self._session.get_inputs()}
         unknown = self._inputs - INPUTS
         if unknown or [item.name for item in self._session.get_outputs()] != ["picture"]:
-            raise ModelError(f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})")
+            raise ModelError(
+                f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})"
+            )
         self._reference: dict[str, NDArray[np.uint8]] = {}
 
     @property

@@ -6,9 +6,8 @@ LiteRT takes the published file as it is.
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from numpy.typing import NDArray
-
 from headgan.proto.errors import ModelError
+from numpy.typing import NDArray
 
 
 class LiteRtModel:

@@ -1,22 +1,21 @@
 """The morphable model: identity and expression coefficients in, 478 points of a face out.
 
 Letters of the paper (Eq. 1): s = x̄ + U_id p_id + U_exp p_exp; x̄ is `mean`, U_id `identity_basis`, U_exp
-`expression_basis`. Vertices 0 to 467 are the face mesh, 468 to 477 the two irises. The model's frame is a head that
-looks into the camera: x right, y down, z into the scene; its unit is the mean face's root-mean-square radius.
+`expression_basis`. Vertices 0 to 467 are the face mesh, 468 to 477 the two irises. The model's frame is a
+head that looks into the camera: x right, y down, z into the scene; its unit is the mean face's
+root-mean-square radius.
 """
 
 import hashlib
-import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.codec.params import EXPRESSION_SIZE
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
+from numpy.typing import NDArray
 
 MESH_VERTICES = 468
 VERTICES = 478
@@ -37,7 +36,7 @@ class MorphableModel:
         identity_std: float32 [n_id], standard deviation of each coefficient over people, descending.
         expression_basis: float32 [1434, 28], orthonormal columns U_exp.
         expression_std: float32 [28], standard deviation of each coefficient over frames, descending.
-        triangles: uint16 [T, 3], vertices of the mesh; front faces are clockwise in the image.
+        triangles: uint16 [T, 3], vertices of the mesh; front faces are counter-clockwise in the image.
         identity_explained: share of the variance between people that U_id holds, 0 to 1.
         expression_explained: share of the variance within people that U_exp holds, 0 to 1.
     """
@@ -64,13 +63,13 @@ class MorphableModel:
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise ModelError(f"morphable model: {name} is {getattr(self, name).shape}, need {shape}")
-        if self.triangles.size == 0 or int(self.triangles.max()) >= VERTICES:
+        if self.triangles.size == 0 or int(self.triangles.max()) >= MESH_VERTICES:
             raise ModelError("morphable model: triangles name vertices that do not exist")
 
     @property
     def identity_size(self) -> int:
         """Number of identity coefficients."""
-        return self.identity_basis.shape[1]
+        return len(self.identity_std)
 
     @cached_property
     def model_id(self) -> bytes:
@@ -110,9 +109,12 @@ class MorphableModel:
         """
         path = path or weights_path("morphable.npz")
         try:
-            with np.load(path, allow_pickle=False) as data:
+            # Opened here, because numpy leaves the files of damaged archives open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
                 arrays = {name: data[name] for name in _ARRAYS}
-                explained = data["explained"]
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as exc:
-            raise ModelError(f"{path} is no morphable model ({exc}); build one: headgan morphable build") from exc
-        return cls(**arrays, identity_explained=float(explained[0]), expression_explained=float(explained[1]))
+                identity_explained, expression_explained = data["explained"].tolist()
+        except Exception as exc:  # a damaged archive makes zipfile, zlib and numpy raise nearly everything
+            raise ModelError(
+                f"{path} is no morphable model ({exc}); build one: headgan morphable build"
+            ) from exc
+        return cls(**arrays, identity_explained=identity_explained, expression_explained=expression_explained)

@@ -3,8 +3,8 @@
     faces -> rigid alignment -> mean of each person -> PCA between people  -> U_id
                                      |-> what is left of each frame -> PCA -> U_exp
 
-Every face is used twice, as it is and mirrored, so that the model has no favourite side. The irises follow the
-corners of their eyes in U_exp: where somebody looks is no expression but gaze, a parameter of its own.
+Every face is used twice, as it is and mirrored, so that the model has no favourite side. The irises follow
+the corners of their eyes in U_exp: where somebody looks is no expression but gaze, a parameter of its own.
 """
 
 import struct
@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.codec.params import EXPRESSION_SIZE
 from headgan.models.morphable import (
     LEFT_EYE,
@@ -31,6 +29,7 @@ from headgan.models.morphable_data import PersonFaces
 from headgan.models.rotation import align_similarity
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError, UsageError
+from numpy.typing import NDArray
 
 IDENTITY_SIZE = 60
 MIN_PEOPLE = 30
@@ -44,8 +43,10 @@ def build_morphable(people: Sequence[PersonFaces], tracker_file: Path | None = N
     """Builds a model from the faces of at least 30 people.
 
     Args:
-        people: tracked faces; frames of one person share weight, so that long clips do not outvote short ones.
-        tracker_file: the `face_landmarker.task` that holds the mesh's triangles; the one that ships if left out.
+        people: tracked faces; frames of one person share weight, so that long clips do not outvote short
+            ones.
+        tracker_file: the `face_landmarker.task` that holds the mesh's triangles; the one that ships if left
+            out.
 
     Raises:
         UsageError: too few people or frames.
@@ -140,7 +141,7 @@ def _coordinate_scale() -> NDArray[np.float64]:
 def _aligned(
     faces: NDArray[np.floating], mesh: NDArray[np.floating], rigid: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """`faces` [n, 478, 3], each moved, turned and scaled onto `mesh` [468, 3] by the weights `rigid` [468]."""
+    """`faces` [n, 478, 3], each moved, turned and scaled onto `mesh` [468, 3], weighted by `rigid` [468]."""
     aligned = np.empty(faces.shape)
     for index, face in enumerate(faces.astype(np.float64)):
         scale, rotation, shift = align_similarity(face[:MESH_VERTICES], mesh, rigid)
@@ -152,7 +153,8 @@ def _normalised(points: NDArray[np.float64]) -> NDArray[np.float64]:
     """`points` [478, 3] with the mesh's centre at zero and its root-mean-square radius one."""
     centered = points - points[:MESH_VERTICES].mean(axis=0)
     radius = np.sqrt((centered[:MESH_VERTICES] ** 2).sum(axis=1).mean())
-    return centered / radius
+    normalised: NDArray[np.float64] = centered / radius
+    return normalised
 
 
 def _mirror_order(mean: NDArray[np.float64]) -> NDArray[np.intp]:
@@ -166,14 +168,15 @@ def _mirror_order(mean: NDArray[np.float64]) -> NDArray[np.intp]:
     # Irises lie within the mesh: each group finds its partners in its own.
     distances[:MESH_VERTICES, MESH_VERTICES:] = np.inf
     distances[MESH_VERTICES:, :MESH_VERTICES] = np.inf
-    order = distances.argmin(axis=1)
+    order: NDArray[np.intp] = distances.argmin(axis=1)
     if not np.array_equal(order[order], np.arange(VERTICES)):
         raise ModelError("the mean of these faces is lopsided; give more people, or faces from both sides")
     return order
 
 
 def _mirrored(faces: NDArray[np.float64], order: NDArray[np.intp]) -> NDArray[np.float64]:
-    return faces[:, order] * np.array([-1.0, 1.0, 1.0])
+    mirrored: NDArray[np.float64] = faces[:, order] * np.array([-1.0, 1.0, 1.0])
+    return mirrored
 
 
 def _read_mesh(
@@ -187,7 +190,7 @@ def _read_mesh(
     try:
         with zipfile.ZipFile(tracker_file) as task:
             fields = list(_protobuf_fields(task.read(_METADATA)))
-        mesh_fields = [list(_protobuf_fields(value)) for number, value in fields if number == 1][0]
+        mesh_fields = list(_protobuf_fields(next(value for number, value in fields if number == 1)))
         vertices = np.array([value for number, value in mesh_fields if number == 3]).reshape(-1, 5)[:, :3]
         triangles = np.array([value for number, value in mesh_fields if number == 4]).reshape(-1, 3)
         rigid = np.zeros(MESH_VERTICES)
@@ -195,7 +198,7 @@ def _read_mesh(
             if number == 2:
                 entry = dict(_protobuf_fields(value))
                 rigid[entry.get(1, 0)] = entry[2]
-    except (OSError, KeyError, IndexError, ValueError, struct.error, zipfile.BadZipFile) as exc:
+    except (OSError, LookupError, StopIteration, ValueError, struct.error, zipfile.BadZipFile) as exc:
         raise ModelError(f"{tracker_file} holds no face mesh ({exc})") from exc
     # The file's y points up and its z to the viewer.
     return vertices * (1, -1, -1), triangles.astype(np.uint16), rigid

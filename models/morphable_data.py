@@ -6,12 +6,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
-
 from headgan.codec.video import read_video
 from headgan.models.tracker import FaceTracker
 from headgan.proto.errors import DeviceError, UsageError
+from numpy.typing import NDArray
+from tqdm import tqdm
 
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 CLIP_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v")
@@ -53,9 +52,7 @@ def find_people(inputs: Sequence[Path]) -> dict[str, list[Path]]:
     return people
 
 
-def collect_people(
-    inputs: Sequence[Path], tracker: FaceTracker, *, every: int
-) -> Iterator[PersonFaces]:
+def collect_people(inputs: Sequence[Path], tracker: FaceTracker, *, every: int) -> Iterator[PersonFaces]:
     """Tracks every `every`-th frame of each clip and every photograph; people without a face are left out."""
     people = find_people(inputs)
     for name, paths in tqdm(people.items(), desc="tracking", unit="person"):

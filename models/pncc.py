@@ -1,16 +1,15 @@
-"""A face in the camera in, its projected normalised coordinate code out: x = R(s, c) of the paper, section 4.1.
+"""A face in the camera in, its projected normalised coordinate code out: x = R(s, c), section 4.1.
 
-Every pixel of the face shows where on the mean face its surface point lies (Zhu et al., PNCC): x, y and z of the mean
-face, each mapped to 0..255; pixels without a face are 0. A z-buffer keeps the nearest surface.
+Every pixel of the face shows where on the mean face its surface point lies (Zhu et al., PNCC): x, y and z of
+the mean face, each mapped to 0..255; pixels without a face are 0. A z-buffer keeps the nearest surface.
 """
 
 import math
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
+from numpy.typing import NDArray
 
 CROP_SIZE = 256
 
@@ -47,11 +46,11 @@ def rasterise(
     values: NDArray[np.float32],
     size: int = CROP_SIZE,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Values float32 [size, size, C] interpolated over the nearest surface, and bool [size, size] where there is one.
+    """Values float32 [size, size, C] over the nearest surface, and bool [size, size] where there is one.
 
     Args:
-        points: float32 [V, 3], projected points in half crop widths, z into the scene; pixel i's centre lies at
-            (2 i + 1) / size - 1.
+        points: float32 [V, 3], projected points in half crop widths, z into the scene; pixel i's centre lies
+            at (2 i + 1) / size - 1.
         triangles: uint16 [T, 3].
         values: float32 [V, C], what to interpolate.
         size: width and height in pixels.

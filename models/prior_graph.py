@@ -4,17 +4,16 @@
                                     ├─ GridSample ── picture uint8 [256, 256, 3]
     source_grid float32 [256,256,2]─┘
 
-A trained generator has the same inputs, and `pncc` and others beside them; the runtime feeds what a graph declares.
-Run `python -m headgan.models.prior_graph FILE` to write it again; it needs `onnx` (extra `dev`).
+A trained generator has the same inputs, and `pncc` and others beside them; the runtime feeds what a graph
+declares. Run `python -m headgan.models.prior_graph FILE` to write it again; it needs `onnx` (extra `dev`).
 """
 
 import sys
 from pathlib import Path
 
 import onnx
-from onnx import TensorProto, helper
-
 from headgan.models.pncc import CROP_SIZE
+from onnx import TensorProto, helper
 
 _OPSET = 17
 

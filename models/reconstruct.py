@@ -1,14 +1,12 @@
-"""Face parameters in, pictures of the person in the reference out: renderer, flow prior and generator together.
+"""Face parameters in, pictures of the person in the reference out: renderer, flow prior and generator.
 
-    FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
-                            └─ FlowPrior ──── source_grid ─┴─ Generator ── picture
+FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
+                        └─ FlowPrior ──── source_grid ─┴─ Generator ── picture
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
@@ -16,6 +14,7 @@ from headgan.models.foreground import foreground_mask
 from headgan.models.generator import Generator, GeneratorFrame
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import pncc_colors, render_pncc
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,8 @@ def rotation_vector_to_matrix(vector: NDArray[np.floating]) -> NDArray[np.float6
         return np.eye(3)
     x, y, z = np.asarray(vector, dtype=np.float64) / angle
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    matrix: NDArray[np.float64] = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+    return matrix
 
 
 def align_similarity(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
-
 from headgan.proto.errors import ModelError, UsageError
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,9 @@ def open_session(path: Path, provider: str = "auto") -> tuple[onnxruntime.Infere
         if session.get_providers()[0] == _PROVIDERS[name]:
             return session, name
         log.warning("%s is installed but does not start on this machine", name)
-    raise UsageError(f"--provider {provider} does not work here; {_HOW_TO_GET[wanted[-1]]}, or use --provider auto")
+    raise UsageError(
+        f"--provider {provider} does not work here; {_HOW_TO_GET[wanted[-1]]}, or use --provider auto"
+    )
 
 
 def _try_provider(path: Path, provider: str) -> onnxruntime.InferenceSession:

@@ -1,16 +1,15 @@
 """A face in a frame in, whether it is the person of the call out.
 
-The signature of a face is the colour at each of its mesh's vertices, blurred, with the mean taken off: pose and
-expression move the vertices along, so two pictures of one person correlate. It is no face recognition; it keeps
-somebody who leans into the picture after the face was lost from driving the caller's portrait. On clips of 66 people
-a correlation of 0.75 tells single frames of others apart in 97 of 100 cases.
+The signature of a face is the colour at each of its mesh's vertices, blurred, with the mean taken off: pose
+and expression move the vertices along, so two pictures of one person correlate. It is no face recognition; it
+keeps somebody who leans into the picture after the face was lost from driving the caller's portrait. On clips
+of 66 people a correlation of 0.75 tells single frames of others apart in 97 of 100 cases.
 """
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.morphable import MESH_VERTICES
+from numpy.typing import NDArray
 
 MIN_CORRELATION = 0.75
 # Signatures of the caller in other poses and light; the oldest but the first gives way.

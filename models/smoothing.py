@@ -7,9 +7,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.proto.errors import UsageError
+from numpy.typing import NDArray
 
 _SPEED_CUTOFF_HZ = 1.0
 

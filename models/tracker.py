@@ -14,12 +14,11 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
-
 from headgan.models.face_detector import Detection, FaceDetector
 from headgan.models.litert import LiteRtModel
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
+from numpy.typing import NDArray
 
 POINTS = 478
 # Outer corners of the image-left and image-right eye: they give the roll of the next region.
@@ -35,8 +34,8 @@ class TrackedFace:
     """One face in one frame.
 
     Attributes:
-        points: float32 [478, 3], x right and y down in pixels of the frame, z into the scene in the same unit,
-            zero near the head's centre; 468 of the mesh and 5 for each iris.
+        points: float32 [478, 3], x right and y down in pixels of the frame, z into the scene in the same
+            unit, zero near the head's centre; 468 of the mesh and 5 for each iris.
         presence: the network's belief that this is a face, 0 to 1.
     """
 
@@ -84,8 +83,8 @@ class _Region:
 class MediaPipeTracker:
     """Follows one face; searches only at the start and when the face is lost.
 
-    With several faces the largest is taken first and kept: each frame looks where the face was in the last. After a
-    loss the faces nearest to that place are tried first. Not thread-safe.
+    With several faces the largest is taken first and kept: each frame looks where the face was in the last.
+    After a loss the faces nearest to that place are tried first. Not thread-safe.
     """
 
     def __init__(self, model: Path | None = None) -> None:

@@ -6,9 +6,9 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from headgan.proto.control import ByeReason
 from headgan.proto.errors import PeerError, WireError
@@ -21,6 +21,8 @@ TICK_S = 0.1
 _FAREWELL_S = 0.8
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Link:
@@ -40,7 +42,7 @@ class Link:
             peer: both channels are open.
             session: a new one.
             clock_ms: the monotonic clock of this side.
-            on_params: takes each parameter packet, on the event loop.
+            on_params: takes each parameter packet, on the event loop; may raise WireError.
         """
         self._peer = peer
         self._session = session
@@ -62,7 +64,11 @@ class Link:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # What is queued, such as the answer to a Bye, goes out first.
-        await asyncio.wait([asyncio.create_task(self._outgoing.join())], timeout=0.2)
+        try:
+            async with asyncio.timeout(0.2):
+                await self._outgoing.join()
+        except TimeoutError:
+            log.info("the last messages could not be sent")
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -130,11 +136,10 @@ class Link:
     def _take_params(self, data: bytes) -> None:
         try:
             packet = self._session.receive_params(data, self._now())
+            if packet is not None:
+                self._on_params(packet)
         except WireError as error:
             self._refuse(error)
-            return
-        if packet is not None:
-            self._on_params(packet)
 
     def _refuse(self, error: WireError) -> None:
         self._apply(self._session.bye(ByeReason.PROTOCOL_ERROR, str(error), self._now()))
@@ -160,3 +165,22 @@ class Link:
                     self._events.put_nowait(error)
             finally:
                 self._outgoing.task_done()
+
+
+async def unless_set(
+    stopped: asyncio.Event, work: Coroutine[Any, Any, T], *, before: Callable[[], None] = lambda: None
+) -> T | None:
+    """What `work` returns, or None if `stopped` is set first: then `before` is called and `work` cancelled."""
+    task = asyncio.ensure_future(work)
+    stop = asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        before()
+        return None
+    finally:
+        stop.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)

@@ -43,10 +43,10 @@ class Address:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def parse_address(text: str) -> Address:
-    """The address in HOST:PORT or [IPV6]:PORT; raises UsageError."""
+def parse_address(text: str, *, allow_any_port: bool = False) -> Address:
+    """The address in HOST:PORT or [IPV6]:PORT; raises UsageError. Port 0, any free one, only if allowed."""
     match = _ADDRESS.fullmatch(text)
-    if match is None or not 1 <= int(match[3]) <= 65535:
+    if match is None or not (0 if allow_any_port else 1) <= int(match[3]) <= 65535:
         raise UsageError(f"address {text!r} must look like 192.168.1.20:8765 or [2001:db8::1]:8765")
     return Address(match[1] or match[2], int(match[3]))
 

@@ -71,3 +71,19 @@ class _CountingTransport:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
         return getattr(self._transport, name)
+
+
+def wire_report(total: WireBytes, seconds: float) -> dict[str, Any]:
+    """Bytes of a call of `seconds` by direction, and the same in kbit/s, ready for JSON."""
+    bytes_by_name = {
+        "payload_sent": total.params_payload_sent,
+        "payload_received": total.params_payload_received,
+        "wire_sent": total.sent,
+        "wire_received": total.received,
+    }
+    report: dict[str, Any] = {"bytes": {**bytes_by_name, "is_measured": total.is_measured}}
+    if seconds > 0:
+        report["kbps"] = {
+            name: round(count * 8 / 1000 / seconds, 2) for name, count in bytes_by_name.items()
+        }
+    return report

@@ -44,6 +44,10 @@ class Display(Protocol):
     def publish(self, frame_rgb: Frame | None, stats: ViewerStats) -> None:
         """Shows the picture, uint8 [H, W, 3] RGB (None: keep the last one); never blocks, newest wins."""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the user closed it, which ends the call."""
+
 
 def number_texts(stats: ViewerStats) -> list[str]:
     """The numbers worth showing in this state, such as "4.1 kbit/s" and "25 fps"."""
@@ -51,7 +55,7 @@ def number_texts(stats: ViewerStats) -> list[str]:
         return []
     texts = [f"{stats.kbps_payload:.1f} kbit/s", f"{stats.kbps_wire:.1f} on the wire", f"{stats.fps:.0f} fps"]
     if stats.latency_ms is not None:
-        texts.append(f"{stats.latency_ms:.0f} ms")
+        texts.append(f"{stats.latency_ms:.0f} ms delay")
     return [*texts, stats.provider] if stats.provider else texts
 
 

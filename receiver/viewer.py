@@ -25,7 +25,6 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 from aiohttp import WSCloseCode, web
-
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import STATE_TEXTS, Frame, ViewerStats, check_frame, number_texts
 
@@ -94,6 +93,11 @@ class Viewer:
         if ipaddress.ip_address(host).is_unspecified:
             host = "127.0.0.1" if "." in host else "::1"
         return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    @property
+    def is_closed(self) -> bool:
+        """Never: a page can be opened again."""
+        return False
 
     def publish(self, frame_rgb: Frame | None, stats: ViewerStats) -> None:
         """Shows a copy of the picture, uint8 [H, W, 3] RGB, from any thread; None keeps the last picture."""

@@ -24,7 +24,6 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
-
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import STATE_TEXTS, Frame, ViewerStats, check_frame, number_texts
 
@@ -178,6 +177,7 @@ class _Screen:
             return
         with self._inbox.lock:
             frame_rgb, text = self._inbox.frame_rgb, self._inbox.text
+            self._inbox.text = {}
         area = (self._canvas.winfo_width(), self._canvas.winfo_height())
         if frame_rgb is not None and (frame_rgb is not self._shown_rgb or area != self._shown_area):
             self._show(frame_rgb, area)
@@ -211,7 +211,9 @@ def main() -> int:
     except tkinter.TclError as error:
         return _answer(str(error))
     inbox = _Inbox()
-    threading.Thread(target=inbox.read, args=(sys.stdin.buffer,), name="window-reader", daemon=True).start()
+    # A reader of its own: Python aborts when it ends while a thread still reads sys.stdin.buffer.
+    pipe = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+    threading.Thread(target=inbox.read, args=(pipe,), name="window-reader", daemon=True).start()
     _Screen(tkinter, root, inbox).tick()
     _answer("ready")
     root.mainloop()

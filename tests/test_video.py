@@ -12,7 +12,6 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-
 from headgan.codec.video import DecodedFrame, VideoWriter, probe_video, read_video
 from headgan.proto.errors import DeviceError
 
@@ -226,7 +225,7 @@ def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="need uint8"):
             writer.write(np.zeros((HEIGHT, WIDTH + 2, 3), np.uint8))
         with pytest.raises(ValueError, match="need uint8"):
-            writer.write(np.zeros((HEIGHT, WIDTH, 3), np.float32))  # type: ignore[arg-type]
+            writer.write(np.zeros((HEIGHT, WIDTH, 3), np.float32))
 
 
 def test_unwritable_path_is_told_at_once(tmp_path: Path) -> None:

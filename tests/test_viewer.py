@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pytest_asyncio
-
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import Display, ViewerStats, number_texts
 from headgan.receiver.viewer import UPDATES_IN_FLIGHT, Viewer
@@ -64,7 +63,7 @@ async def test_a_watcher_gets_the_state_and_then_each_newest_picture(
         await asyncio.to_thread(display.publish, plain(RED), LIVE)  # from another thread
         text, frame_rgb = await receive(socket)
         assert text["state"] == "live"
-        assert text["numbers"] == ["4.1 kbit/s", "6.2 on the wire", "25 fps", "142 ms", "CPU"]
+        assert text["numbers"] == ["4.1 kbit/s", "6.2 on the wire", "25 fps", "142 ms delay", "CPU"]
         assert frame_rgb is not None
         np.testing.assert_allclose(frame_rgb, plain(RED), atol=6)
 
@@ -110,8 +109,13 @@ async def test_pictures_for_a_slow_watcher_are_dropped(viewer: Viewer, client: a
 async def test_nothing_is_encoded_while_nobody_watches(
     viewer: Viewer, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encoded = []
-    monkeypatch.setattr("headgan.receiver.viewer._to_jpeg", lambda frame: encoded.append(frame) or b"jpeg")
+    encoded: list[npt.NDArray[np.uint8]] = []
+
+    def count(frame_rgb: npt.NDArray[np.uint8]) -> bytes:
+        encoded.append(frame_rgb)
+        return b"jpeg"
+
+    monkeypatch.setattr("headgan.receiver.viewer._to_jpeg", count)
     address = await viewer.start()
     for _ in range(5):
         viewer.publish(plain(RED), LIVE)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -12,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import Display, ViewerStats
 from headgan.receiver.window import Window
@@ -20,12 +20,26 @@ from headgan.receiver.window import Window
 LIVE = ViewerStats("live", kbps_payload=4.1, kbps_wire=6.2, fps=25, latency_ms=140, provider="CPU")
 RED, GREEN = (220, 30, 40), (20, 200, 60)
 
+# The user closes the window: WM_DELETE_WINDOW, which tkinter answers by destroying the root.
+CLOSED_BY_USER = """
+import sys, tkinter
+from headgan.receiver import window
+open_root = tkinter.Tk
+def open_and_close(**options):
+    root = open_root(**options)
+    root.after(200, root.destroy)
+    return root
+tkinter.Tk = open_and_close
+sys.exit(window.main())
+"""
+
 Screenshot = Callable[[], npt.NDArray[np.uint8]]
 
 
 @pytest.fixture(scope="module")
 def screenshot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screenshot]:
     """A virtual display, in DISPLAY, and a function that returns its pixels: uint8 [H, W, 3] RGB."""
+    pytest.importorskip("tkinter")
     server = shutil.which("Xvfb")
     if server is None:
         pytest.skip("there is no Xvfb")
@@ -115,11 +129,22 @@ def test_publishing_goes_on_after_the_user_closed_it(screenshot: Screenshot) -> 
 
 
 @pytest.mark.usefixtures("screenshot")
+def test_the_child_ends_in_peace_when_the_user_closes_it() -> None:
+    command = [sys.executable, "-c", CLOSED_BY_USER]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None and child.stderr is not None
+        assert child.wait(10) == 0  # while its input is still open
+        assert (child.stdout.read(), child.stderr.read()) == (b"ready\n", b"")
+
+
+@pytest.mark.usefixtures("screenshot")
 def test_publish_does_not_wait_for_a_window_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("headgan.receiver.window.CLOSE_LIMIT_S", 0.2)
     window = Window()
     try:
-        os.kill(window._process.pid, 19)  # SIGSTOP
+        window._process.send_signal(signal.SIGSTOP)
         started_s = time.monotonic()
         for _ in range(50):
             window.publish(plain(RED), LIVE)
@@ -131,6 +156,7 @@ def test_publish_does_not_wait_for_a_window_that_hangs(monkeypatch: pytest.Monke
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a display")
 def test_no_display_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tkinter")
     monkeypatch.delenv("DISPLAY", raising=False)
     with pytest.raises(DeviceError, match=r"display.*--viewer web"):
         Window()

@@ -1,0 +1,49 @@
+"""`headgan-bench`: bandwidth, frame rate, latency and fidelity, as JSON and a picture."""
+
+import sys
+from collections.abc import Sequence
+
+from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
+from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
+from headgan.benchmarks.stages_command import StagesOptions, bench_stages
+from headgan.proto.commands import Command, run_commands
+
+COMMANDS = (
+    Command(
+        ("call",),
+        CallOptions,
+        bench_calls,
+        "Send clips through calls on this machine: rates, latency, fidelity, a sheet of frames.",
+        "headgan-bench call clips/ -o report/",
+    ),
+    Command(
+        ("endurance",),
+        EnduranceOptions,
+        bench_endurance,
+        "One long call: does the latency grow?",
+        "headgan-bench endurance clip.mp4 --minutes 10 -o report/",
+    ),
+    Command(
+        ("stages",),
+        StagesOptions,
+        bench_stages,
+        "How long each stage of a frame takes.",
+        "headgan-bench stages clip.mp4 -o stages.json",
+    ),
+    Command(
+        ("side-by-side",),
+        SideBySideOptions,
+        join_side_by_side,
+        "Join original and reconstruction of a call in one video.",
+        "headgan-bench side-by-side crop.mp4 out.mp4 -o both.mp4",
+    ),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `headgan-bench`; returns the exit code."""
+    return run_commands("headgan-bench", "What a call costs and how good it looks.", COMMANDS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Two videos of one call in, how close the second is to the first out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.video import read_video
+from headgan.proto.errors import HeadganError
+
+# Of equal pictures, so that a mean stays finite.
+_MAX_PSNR = 60.0
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """Mean PSNR in dB over every frame after the first, which is the reference.
+
+    Attributes:
+        frames: frames of the original.
+        shown_frames: frames of the reconstruction.
+        psnr: of the reconstruction.
+        psnr_repeat: of showing the original's first frame all the time.
+        psnr_worst: of the worst frame.
+    """
+
+    frames: int
+    shown_frames: int
+    psnr: float
+    psnr_repeat: float
+    psnr_worst: float
+
+
+def psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
+    """Peak signal-to-noise ratio in dB of two pictures of one shape, at most 60."""
+    error = float(np.mean((one.astype(np.float32) - other.astype(np.float32)) ** 2))
+    return min(_MAX_PSNR, 10 * np.log10(255**2 / error)) if error > 0 else _MAX_PSNR
+
+
+def measure_fidelity(original: Path, shown: Path) -> Fidelity:
+    """Compares the videos frame by frame; a reconstruction that ends early holds its last picture.
+
+    Raises:
+        HeadganError: there is nothing to compare.
+    """
+    shown_frames = read_video(shown)
+    reference = last = None
+    ours: list[float] = []
+    repeated: list[float] = []
+    shown_count = frame_count = 0
+    for frame_count, frame in enumerate(read_video(original), 1):
+        if (next_shown := next(shown_frames, None)) is not None:
+            last, shown_count = next_shown.frame_rgb, shown_count + 1
+        if last is None:
+            raise HeadganError(f"{shown} has no pictures")
+        if reference is None:
+            reference = frame.frame_rgb
+            continue
+        ours.append(psnr(frame.frame_rgb, last))
+        repeated.append(psnr(frame.frame_rgb, reference))
+    shown_count += sum(1 for _ in shown_frames)
+    if not ours:
+        raise HeadganError(f"{original} has fewer than two pictures")
+    return Fidelity(frame_count, shown_count, float(np.mean(ours)), float(np.mean(repeated)), min(ours))
+
+
+def draw_sheet(calls: list[tuple[str, Path, Path]], path: Path, columns: int = 6) -> None:
+    """Writes a picture of `columns` moments of each call: the original above, the reconstruction below.
+
+    Args:
+        calls: name, original and reconstruction of each call.
+        path: the PNG file.
+        columns: moments, evenly spread.
+    """
+    rows = []
+    for name, original, shown in calls:
+        pairs = list(zip(read_video(original), read_video(shown), strict=False))
+        places = np.linspace(0, len(pairs) - 1, columns).astype(int)
+        above = np.hstack([pairs[place][0].frame_rgb for place in places])
+        below = np.hstack([pairs[place][1].frame_rgb for place in places])
+        rows.append(np.vstack([_label(name, above.shape[1]), above, below]))
+    cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
+
+
+def _label(text: str, width: int) -> NDArray[np.uint8]:
+    strip = np.full((24, width, 3), 255, np.uint8)
+    cv2.putText(strip, text, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)
+    return strip

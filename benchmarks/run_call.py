@@ -1,0 +1,140 @@
+"""A clip in, the files that a call leaves behind out: runs the two real commands against each other on this machine."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headgan.proto.errors import HeadganError, PeerError
+
+# Longer than any part of a call takes that does not depend on the clip.
+_START_LIMIT_S = 60.0
+_END_LIMIT_S = 15.0
+
+
+@dataclass(frozen=True)
+class CallFiles:
+    """What a call left behind.
+
+    Attributes:
+        crop: the 256x256 video that was encoded.
+        recording: the video that was shown.
+        sender: statistics of the sender.
+        receiver: statistics of the receiver.
+    """
+
+    crop: Path
+    recording: Path
+    sender: dict[str, Any]
+    receiver: dict[str, Any]
+
+
+def run_call(
+    clip: Path,
+    folder: Path,
+    *,
+    duration_s: float,
+    loop_s: float | None = None,
+    receiver_options: tuple[str, ...] = (),
+    sender_options: tuple[str, ...] = (),
+) -> CallFiles:
+    """Sends `clip` from a headgan-send to a headgan-recv and waits for both to end by themselves.
+
+    Args:
+        clip: the video.
+        folder: where the files of the call go; made if missing.
+        duration_s: how long the clip is, to know when something hangs.
+        loop_s: play it over and over and hang up, as Ctrl-C does, after so many seconds.
+        receiver_options: more words for headgan-recv.
+        sender_options: more words for headgan-send.
+
+    Raises:
+        HeadganError: a side failed or did not end.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    address = f"127.0.0.1:{port}"
+    paths = {name: folder / name for name in ("out.mp4", "crop.mp4", "r.json", "s.json")}
+    for path in paths.values():
+        path.unlink(missing_ok=True)
+    receive = ["--listen", address, "--viewer", "none", "--stats", str(paths["r.json"])]
+    send = ["--camera", str(clip), "--peer", address, "--stats", str(paths["s.json"])]
+    if loop_s is None:
+        receive += ["--record", str(paths["out.mp4"])]
+        send += ["--save-crop", str(paths["crop.mp4"])]
+    else:
+        send.append("--loop")
+    receiver = _start("receiver", [*receive, *receiver_options], folder / "r.log")
+    try:
+        _wait_for_port(receiver, port, folder / "r.log")
+        sender = _start("sender", [*send, *sender_options], folder / "s.log")
+        try:
+            if loop_s is not None:
+                _wait(sender, loop_s)
+                sender.send_signal(signal.SIGINT)
+            _finish(sender, "headgan-send", folder / "s.log", duration_s + _START_LIMIT_S)
+        finally:
+            _kill(sender)
+        _finish(receiver, "headgan-recv", folder / "r.log", _END_LIMIT_S)
+    finally:
+        _kill(receiver)
+    sender_stats, receiver_stats = (json.loads(paths[name].read_text()) for name in ("s.json", "r.json"))
+    return CallFiles(paths["crop.mp4"], paths["out.mp4"], sender_stats, receiver_stats)
+
+
+def _start(side: str, words: list[str], log: Path) -> "subprocess.Popen[bytes]":
+    module = f"headgan.{side}.cli"
+    code = f"import sys; from {module} import main; sys.exit(main())"
+    with log.open("wb") as file:
+        return subprocess.Popen([sys.executable, "-c", code, *words], stdout=file, stderr=file)
+
+
+def _wait_for_port(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline_s = time.monotonic() + _START_LIMIT_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            raise PeerError(f"headgan-recv ended at its start: {_tail(log)}")
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise PeerError(f"headgan-recv did not start within {_START_LIMIT_S:.0f} s: {_tail(log)}")
+
+
+def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return
+    raise HeadganError("headgan-send ended before it was told to")
+
+
+def _finish(process: "subprocess.Popen[bytes]", name: str, log: Path, limit_s: float) -> None:
+    try:
+        code = process.wait(limit_s)
+    except subprocess.TimeoutExpired as exc:
+        raise HeadganError(f"{name} did not end by itself: {_tail(log)}") from exc
+    if code != 0:
+        raise HeadganError(f"{name} ended with exit code {code}: {_tail(log)}")
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    if process.poll() is None:
+        process.kill()
+        process.wait()
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it said nothing"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

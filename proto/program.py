@@ -1,0 +1,56 @@
+"""Ctrl-C in, a set event out: runs a command's coroutine so that it can end cleanly."""
+
+import asyncio
+import json
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from headgan.proto.errors import DeviceError
+
+log = logging.getLogger(__name__)
+
+
+def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    """Runs `main`; the event it is given is set by Ctrl-C or SIGTERM. A second Ctrl-C interrupts at once."""
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+
+        def stop() -> None:
+            if stopped.is_set():
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            stopped.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            if sys.platform == "win32":
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
+            else:
+                loop.add_signal_handler(number, stop)
+        await main(stopped)
+
+    asyncio.run(run())
+
+
+def write_stats(path: Path | None, stats: dict[str, Any]) -> None:
+    """Writes `stats` as JSON to `path`; does nothing without one.
+
+    Raises:
+        DeviceError: the file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(stats, indent=2) + "\n")
+    except OSError as exc:
+        raise DeviceError(f"the statistics cannot be written to {path}: {exc.strerror}") from exc
+
+
+def check_writable(path: Path | None, option: str) -> None:
+    """Raises DeviceError now rather than after the call if the folder of `path` is not there."""
+    if path is not None and not path.parent.is_dir():
+        raise DeviceError(f"{option} {path}: the folder {path.parent} does not exist; make it first")

@@ -1,0 +1,259 @@
+"""One call from the receiver's side: wait for a sender, get a reference, show every frame, say good-bye."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+from headgan.codec.params import FaceParams, parse_identity
+from headgan.codec.still import decode_still
+from headgan.models.generator import Generator
+from headgan.models.morphable import MorphableModel
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.proto.control import Bye, ByeReason
+from headgan.proto.errors import HeadganError, PeerError
+from headgan.proto.hello import Hello, Role
+from headgan.proto.ice import IceConfig
+from headgan.proto.link import Link, unless_set
+from headgan.proto.peer import Peer
+from headgan.proto.reference_transfer import Reference
+from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, ReferenceReceived, Session
+from headgan.proto.signalling import Address, Listener
+from headgan.proto.wire import ParamPacket
+from headgan.receiver.display import Display, ViewerStats
+from headgan.receiver.playback import Playback, ShownPicture
+
+log = logging.getLogger(__name__)
+
+_RATE_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True)
+class ReceiveSettings:
+    """What a call needs to know.
+
+    Attributes:
+        listen: where to wait for a sender.
+        ice: STUN and TURN servers.
+        rate_fps: of the recording, until the sender says its own.
+        record_path: the recording, or None.
+    """
+
+    listen: Address
+    ice: IceConfig
+    rate_fps: float
+    record_path: Path | None
+
+
+@dataclass(frozen=True)
+class _Rates:
+    """What the last half second was like."""
+
+    kbps_payload: float = 0.0
+    kbps_wire: float = 0.0
+    fps: float = 0.0
+
+
+class ReceiverCall:
+    """A call from `run`'s start to its end; afterwards its fields tell what happened."""
+
+    def __init__(
+        self,
+        settings: ReceiveSettings,
+        model: MorphableModel,
+        generator: Generator,
+        own_reference: ReferenceImage | None,
+        display: Display | None,
+        clock_ms: Callable[[], float],
+    ) -> None:
+        """Args: own_reference: the picture to animate; the sender is asked for one if it is None."""
+        self.peer: Peer | None = None
+        self.playback: Playback | None = None
+        self.frames_sent: int | None = None
+        self.farewell = ""
+        self.pictures = 0
+        self.first_ms = 0.0
+        self.last_ms = 0.0
+        self._settings = settings
+        self._model = model
+        self._generator = generator
+        self._own_reference = own_reference
+        self._display = display
+        self._clock_ms = clock_ms
+        self._hello: Hello | None = None
+        self._highest_seq = -1
+        self._rates = _Rates()
+
+    @property
+    def known_sent(self) -> int:
+        """Frames that the sender says it sent, or at least those that are known of."""
+        return self._highest_seq + 1 if self.frames_sent is None else self.frames_sent
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Waits for a sender and takes its call; returns when it ends or `stopped` is set.
+
+        Raises:
+            HeadganError: whatever ended the call before its time.
+        """
+        settings = self._settings
+        self._show_state("waiting")
+        async with Listener(settings.listen.host, settings.listen.port, settings.ice) as listener:
+            log.info("waiting for a call on %s", listener.address)
+            self.peer = await unless_set(stopped, listener.accept())
+            if self.peer is None:
+                return
+            hello = Hello(
+                role=Role.RECEIVER,
+                agent=f"headgan-recv {version('headgan')}",
+                rate_fps=settings.rate_fps,
+                model_id=self._model.model_id,
+                capabilities=("params-float32", "gaze"),
+                wants_reference=self._own_reference is None,
+            )
+            link = Link(self.peer, Session(hello), clock_ms=self._clock_ms, on_params=self._take)
+            try:
+                async with link:
+                    await self._talk(link, stopped)
+            finally:
+                self._show_state("ended")
+                if self.playback:
+                    await asyncio.to_thread(self.playback.close)
+
+    async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
+        """The call itself, from the first hello to the good-bye."""
+        stop = asyncio.create_task(stopped.wait())
+        meter = asyncio.create_task(self._measure_rates(stopped))
+        events = asyncio.create_task(link.next_event())
+        try:
+            while True:
+                await asyncio.wait({stop, events, meter}, return_when=asyncio.FIRST_COMPLETED)
+                if events.done():
+                    if await self._is_end(events.result(), link):
+                        return
+                    events = asyncio.create_task(link.next_event())
+                elif meter.done():
+                    meter.result()  # raises what ended the playback
+                elif stop.done():
+                    self.farewell = "the receiver hung up"
+                    await link.hang_up(ByeReason.HANGUP, self.farewell)
+                    return
+        except HeadganError as error:
+            if not link.session.is_over:
+                await link.hang_up(ByeReason.ERROR, str(error))
+            raise
+        finally:
+            for task in (stop, meter, events):
+                task.cancel()
+
+    async def _is_end(self, event: Event, link: Link) -> bool:
+        match event:
+            case PeerHello(hello):
+                log.info("call from %s", hello.agent)
+                self._hello = hello
+                if self._own_reference is not None:
+                    await self._start(self._own_reference, link)
+            case ReferenceReceived(reference):
+                await self._start(self._read_reference(reference), link)
+            case PeerBye(bye):
+                self._on_bye(bye)
+                return True
+            case ByeDone():
+                return True
+            case _:
+                pass
+        return False
+
+    def _on_bye(self, bye: Bye) -> None:
+        self.farewell = bye.text
+        self.frames_sent = bye.frames_sent
+        if bye.reason not in (ByeReason.ENDED, ByeReason.HANGUP):
+            raise PeerError(f"the sender ended the call: {bye.text or bye.reason.name}")
+        log.info("the sender ended the call%s", f": {bye.text}" if bye.text else "")
+
+    def _read_reference(self, reference: Reference) -> ReferenceImage:
+        if self._hello is None:
+            raise ValueError("a reference comes after hello")
+        return ReferenceImage(
+            decode_still(reference.image, reference.media_type),
+            parse_identity(self._hello.identity, self._model.identity_size),
+            FaceParams.parse(reference.payload),
+        )
+
+    async def _start(self, reference: ReferenceImage, link: Link) -> None:
+        """Prepares to draw `reference`, then lets the sender start."""
+        # Finding the person in the picture takes a while: not on the event loop.
+        reconstructor = await asyncio.to_thread(Reconstructor, self._model, self._generator, reference)
+        # The first frame of a generator is slow; draw it before the call does.
+        await asyncio.to_thread(reconstructor.draw, reference.params)
+        self.playback = Playback(
+            reconstructor,
+            reference.picture_rgb,
+            rate_fps=self._hello.rate_fps if self._hello else self._settings.rate_fps,
+            record_path=self._settings.record_path,
+            clock_ms=self._clock_ms,
+            age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
+            show=self._show,
+        )
+        if not link.session.is_over:
+            link.reference_ready()
+
+    def _take(self, packet: ParamPacket) -> None:
+        """Takes a packet from the network; WireError if its payload is malformed."""
+        params = FaceParams.parse(packet.payload) if packet.has_face else None
+        self._highest_seq = max(self._highest_seq, packet.seq)
+        if self.playback:
+            self.playback.take(packet.seq, packet.capture_ms, params, self._clock_ms())
+
+    @staticmethod
+    def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:
+        clock = link.session.clock
+        return None if clock is None else clock.age_ms(capture_ms, int(now_ms))
+
+    def _show(self, shown: ShownPicture) -> None:
+        """Takes a picture from the drawing thread."""
+        now_ms = self._clock_ms()
+        if self.pictures == 0:
+            self.first_ms = now_ms
+        self.last_ms = now_ms
+        self.pictures += 1
+        if self._display:
+            rates = self._rates
+            stats = ViewerStats(
+                state="live" if shown.has_face else "no face",
+                kbps_payload=rates.kbps_payload,
+                kbps_wire=rates.kbps_wire,
+                fps=rates.fps,
+                latency_ms=shown.latency_ms,
+                provider=self._generator.provider,
+            )
+            self._display.publish(shown.picture_rgb, stats)
+
+    def _show_state(self, state: Literal["waiting", "ended"]) -> None:
+        if self._display:
+            self._display.publish(None, ViewerStats(state=state))
+
+    async def _measure_rates(self, stopped: asyncio.Event) -> None:
+        """Keeps the numbers beside the picture fresh; ends the call when its window is closed."""
+        if self.peer is None:
+            return
+        loop = asyncio.get_running_loop()
+        then_s, wire, pictures = loop.time(), self.peer.wire_bytes(), self.pictures
+        while True:
+            await asyncio.sleep(_RATE_INTERVAL_S)
+            now_s, new_wire, new_pictures = loop.time(), self.peer.wire_bytes(), self.pictures
+            seconds = now_s - then_s
+            payload = new_wire.params_payload_received - wire.params_payload_received
+            both_ways = new_wire.received + new_wire.sent - wire.received - wire.sent
+            self._rates = _Rates(
+                payload * 8 / 1000 / seconds,
+                both_ways * 8 / 1000 / seconds,
+                (new_pictures - pictures) / seconds,
+            )
+            then_s, wire, pictures = now_s, new_wire, new_pictures
+            if self._display and self._display.is_closed:
+                stopped.set()
+            if self.playback and self.playback.error:
+                await asyncio.to_thread(self.playback.close)

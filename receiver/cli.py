@@ -1,0 +1,96 @@
+"""`headgan-recv`: options in, a call on the screen out."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgan.models.generator import OnnxGenerator
+from headgan.models.morphable import MorphableModel
+from headgan.models.runtime import PROVIDER_CHOICES
+from headgan.proto.ice import IceConfig
+from headgan.proto.options import option, parse_command, run_command
+from headgan.proto.program import check_writable, run_until_stopped, write_stats
+from headgan.proto.signalling import parse_address
+from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.display import Display
+from headgan.receiver.reference_photo import read_reference
+from headgan.receiver.stats import receiver_stats
+from headgan.receiver.viewer import Viewer
+from headgan.receiver.window import Window
+
+PROG = "headgan-recv"
+
+
+@dataclass(frozen=True)
+class ReceiveOptions:
+    """Options of `headgan-recv`."""
+
+    listen: str = option("0.0.0.0:7000", "where to wait for a sender", metavar="HOST:PORT")
+    reference: Path | None = option(
+        None, "photograph of the person to show; left out, the sender's first good frame is used", metavar="PHOTO"
+    )
+    viewer: str = option("web", "how to watch: a page for the browser, a window, or nothing", choices=("web", "window", "none"))
+    viewer_address: str = option("127.0.0.1:0", "where the page is served; port 0 takes a free one", metavar="HOST:PORT")
+    record: Path | None = option(None, "record what is shown, as MP4", metavar="FILE")
+    stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
+    provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
+    generator: Path | None = option(None, "another generator than the one that ships, as ONNX", metavar="FILE")
+    stun: str | None = option(None, "STUN server, for calls through a NAT", metavar="stun:HOST[:PORT]")
+    turn: str | None = option(None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `headgan-recv`; returns the exit code."""
+    options = parse_command(
+        ReceiveOptions,
+        argv,
+        prog=PROG,
+        about="Wait for a headgan-send and show the person who calls.",
+        example="headgan-recv --reference me.jpg --record call.mp4",
+    )
+    return run_command(PROG, lambda: _receive(options))
+
+
+def _receive(options: ReceiveOptions) -> int:
+    settings = ReceiveSettings(
+        listen=parse_address(options.listen),
+        ice=IceConfig(stun=options.stun, turn=options.turn),
+        rate_fps=25.0,
+        record_path=options.record,
+    )
+    check_writable(options.record, "--record")
+    check_writable(options.stats, "--stats")
+    viewer_address = parse_address(options.viewer_address, allow_any_port=True)
+    model = MorphableModel.load()
+    reference = read_reference(options.reference, model) if options.reference else None
+    generator = OnnxGenerator(options.generator, provider=options.provider)
+    sys.stderr.write(f"{PROG}: networks run on {generator.provider}\n")
+
+    async def run(stopped: asyncio.Event) -> None:
+        viewer = window = None
+        if options.viewer == "web":
+            viewer = Viewer(viewer_address.host, viewer_address.port)
+            sys.stdout.write(f"watch at {await viewer.start()}\n")
+            sys.stdout.flush()
+        elif options.viewer == "window":
+            window = Window()
+        display: Display | None = viewer or window
+        call = ReceiverCall(settings, model, generator, reference, display, _clock_ms)
+        try:
+            await call.run(stopped)
+        finally:
+            if viewer:
+                await viewer.close()
+            if window:
+                window.close()
+            write_stats(options.stats, receiver_stats(call, generator.provider))
+
+    run_until_stopped(run)
+    return 0
+
+
+def _clock_ms() -> float:
+    return time.monotonic() * 1000

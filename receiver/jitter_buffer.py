@@ -1,0 +1,149 @@
+"""Packets in as they arrive, packets out when they are due: the playout clock of the receiver.
+
+A packet captured at `capture_ms` is due at capture + fastest transit + delay. The fastest transit of the last seconds
+stands for the unknown difference of the clocks (it follows their drift); the delay covers how much later most packets
+come than the fastest. No clock, no thread, no lock: the caller brings `now_ms`.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+MIN_DELAY_MS = 5.0
+MAX_DELAY_MS = 200.0
+# Packets of the last this many milliseconds decide the fastest transit and the jitter.
+_WINDOW_MS = 5000.0
+# The share of packets that are meant to arrive in time.
+_IN_TIME = 0.97
+# The delay grows at once and shrinks by this share a packet, so that one quiet second does not cost the next.
+_SHRINK = 0.01
+_MAX_HELD = 64
+
+
+@dataclass(frozen=True)
+class Due(Generic[T]):
+    """A packet whose time has come.
+
+    Attributes:
+        seq: its number.
+        capture_ms: when it was captured, by the sender's clock, unwrapped.
+        item: what was pushed.
+    """
+
+    seq: int
+    capture_ms: int
+    item: T
+
+
+@dataclass
+class PlayoutCounts:
+    """What became of the packets that arrived; `lost` is for the caller, who knows how many were sent.
+
+    Attributes:
+        arrived: different packets that came.
+        shown: handed out by `pop`.
+        late: came after their time, or were overtaken while the caller was busy.
+        duplicates: came again.
+    """
+
+    arrived: int = 0
+    shown: int = 0
+    late: int = 0
+    duplicates: int = 0
+
+
+class JitterBuffer(Generic[T]):
+    """Puts packets in order and hands each out at its time; one that missed it is counted and dropped."""
+
+    def __init__(self) -> None:
+        self.counts = PlayoutCounts()
+        self._held: dict[int, Due[T]] = {}
+        self._seen: deque[int] = deque(maxlen=1024)
+        self._shown_seq = -1
+        self._last_capture_ms: int | None = None
+        self._transits: deque[tuple[float, float]] = deque()
+        self._fastest_ms = 0.0
+        self._delay_ms = MIN_DELAY_MS
+
+    @property
+    def delay_ms(self) -> float:
+        """How much later than the fastest packets a packet may come and still be in time."""
+        return self._delay_ms
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits for its time."""
+        return not self._held
+
+    def push(self, seq: int, capture_ms: int, item: T, now_ms: float) -> bool:
+        """Takes a packet that arrived at `now_ms`; False if it is of no use.
+
+        Args:
+            seq: its number, rising by one a frame.
+            capture_ms: the sender's clock, modulo 2**32.
+            item: the packet.
+            now_ms: the receiver's clock.
+        """
+        if seq in self._seen:
+            self.counts.duplicates += 1
+            return False
+        self._seen.append(seq)
+        self.counts.arrived += 1
+        unwrapped = self._unwrap(capture_ms)
+        self._learn_transit(now_ms - unwrapped, now_ms)
+        if seq < self._shown_seq:
+            self.counts.late += 1
+            return False
+        if len(self._held) == _MAX_HELD:  # a sender far ahead of its time: the oldest gives way
+            self._held.pop(min(self._held))
+            self.counts.late += 1
+        self._held[seq] = Due(seq, unwrapped, item)
+        return True
+
+    def next_due_ms(self) -> float | None:
+        """When the next packet is due, by the receiver's clock; None when nothing waits."""
+        if not self._held:
+            return None
+        return self._due_ms(self._held[min(self._held)])
+
+    def pop(self, now_ms: float) -> Due[T] | None:
+        """The newest packet whose time has come; older ones that were not popped in time count as late."""
+        ready = [seq for seq, due in self._held.items() if self._due_ms(due) <= now_ms]
+        if not ready:
+            return None
+        newest = max(ready)
+        overtaken = [seq for seq in self._held if seq < newest]
+        for seq in overtaken:
+            del self._held[seq]
+        self.counts.late += len(overtaken)
+        self.counts.shown += 1
+        self._shown_seq = newest
+        return self._held.pop(newest)
+
+    def _due_ms(self, due: Due[T]) -> float:
+        return due.capture_ms + self._fastest_ms + self._delay_ms
+
+    def _unwrap(self, capture_ms: int) -> int:
+        """The sender's clock without the jump at 2**32: the value nearest to the last one."""
+        if self._last_capture_ms is None:
+            self._last_capture_ms = capture_ms
+            return capture_ms
+        difference = (capture_ms - self._last_capture_ms + 2**31) % 2**32 - 2**31
+        unwrapped = self._last_capture_ms + difference
+        self._last_capture_ms = max(self._last_capture_ms, unwrapped)
+        return unwrapped
+
+    def _learn_transit(self, transit_ms: float, now_ms: float) -> None:
+        self._transits.append((now_ms, transit_ms))
+        while now_ms - self._transits[0][0] > _WINDOW_MS:
+            self._transits.popleft()
+        transits = sorted(transit for _, transit in self._transits)
+        self._fastest_ms = transits[0]
+        in_time = transits[min(len(transits) - 1, int(_IN_TIME * len(transits)))]
+        wanted = min(max(in_time - self._fastest_ms, MIN_DELAY_MS), MAX_DELAY_MS)
+        if wanted >= self._delay_ms:
+            self._delay_ms = wanted
+        else:
+            self._delay_ms += _SHRINK * (wanted - self._delay_ms)

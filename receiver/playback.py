@@ -1,0 +1,171 @@
+"""Packets that arrive in, pictures at their times out: the drawing thread of the receiver.
+
+    take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ── show(), record()
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.codec.stage_times import StageTimes
+from headgan.codec.timed_writer import TimedWriter
+from headgan.models.pncc import CROP_SIZE
+from headgan.models.reconstruct import Reconstructor
+from headgan.receiver.jitter_buffer import Due, JitterBuffer
+
+log = logging.getLogger(__name__)
+
+# An hour of frames: what the statistics look back on.
+_KEPT = 90_000
+_IDLE_S = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class ShownPicture:
+    """A picture at the moment it is ready.
+
+    Attributes:
+        picture_rgb: uint8 [256, 256, 3].
+        has_face: False while the last picture is held because the sender sees no face.
+        latency_ms: since its capture; None until the sender's clock is known.
+    """
+
+    picture_rgb: NDArray[np.uint8]
+    has_face: bool
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class Latency:
+    """When a picture was shown and how long after its capture, in milliseconds of the receiver's clock."""
+
+    shown_ms: float
+    latency_ms: float
+
+
+class Playback:
+    """Draws packets in a thread of its own; `close` plays out what is left and joins it."""
+
+    def __init__(
+        self,
+        reconstructor: Reconstructor,
+        first_picture: NDArray[np.uint8],
+        *,
+        rate_fps: float,
+        record_path: Path | None,
+        clock_ms: Callable[[], float],
+        age_ms: Callable[[int, float], float | None],
+        show: Callable[[ShownPicture], None],
+    ) -> None:
+        """Starts the thread.
+
+        Args:
+            reconstructor: draws the caller; nobody else may use it from now on.
+            first_picture: uint8 [256, 256, 3], held until the first frame with a face.
+            rate_fps: of the recording.
+            record_path: the recording, or None.
+            clock_ms: a monotonic clock.
+            age_ms: (the sender's capture time, now) to the time between, or None while it is unknown.
+            show: takes each picture, on the drawing thread; must not block.
+        """
+        self.times = StageTimes(clock_ms)
+        self.latencies: deque[Latency] = deque(maxlen=_KEPT)
+        self.without_face = 0
+        self._reconstructor = reconstructor
+        self._picture = first_picture
+        self._rate_fps = rate_fps
+        self._record_path = record_path
+        self._clock_ms = clock_ms
+        self._age_ms = age_ms
+        self._show = show
+        self._buffer: JitterBuffer[FaceParams | None] = JitterBuffer()
+        self._changed = threading.Condition()
+        self._is_closing = False
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="playback", daemon=True)
+        self._thread.start()
+
+    @property
+    def buffer(self) -> JitterBuffer[FaceParams | None]:
+        """Its counts, to be read after `close`."""
+        return self._buffer
+
+    @property
+    def error(self) -> Exception | None:
+        """What ended the thread before its time."""
+        return self._error
+
+    def take(self, seq: int, capture_ms: int, params: FaceParams | None, now_ms: float) -> None:
+        """Takes a frame that arrived at `now_ms`; `params` is None when the sender sees no face."""
+        with self._changed:
+            self._buffer.push(seq, capture_ms, params, now_ms)
+            self._changed.notify()
+
+    def close(self, timeout_s: float = 1.0) -> None:
+        """Plays out what has arrived, finishes the recording, and re-raises an error of the thread."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify()
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            log.warning("the drawing thread did not end in time")
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def _work(self) -> None:
+        writer: TimedWriter | None = None
+        try:
+            while (due := self._next_due()) is not None:
+                shown = self._draw(due)
+                self._show(shown)
+                writer = writer or self._open_writer(due)
+                if writer:
+                    with self.times.measure("record"):
+                        writer.write(shown.picture_rgb, due.capture_ms)
+        except Exception as error:  # raised again by close()
+            self._error = error
+        finally:
+            if writer:
+                writer.close()
+
+    def _next_due(self) -> Due[FaceParams | None] | None:
+        """Waits for the next packet's time; None at the end."""
+        with self._changed:
+            while True:
+                due = self._buffer.pop(self._clock_ms())
+                if due is not None:
+                    return due
+                next_ms = self._buffer.next_due_ms()
+                if next_ms is None:
+                    if self._is_closing:
+                        return None
+                    self._changed.wait(_IDLE_S)
+                else:
+                    self._changed.wait(max(0.0, next_ms - self._clock_ms()) / 1000)
+
+    def _draw(self, due: Due[FaceParams | None]) -> ShownPicture:
+        if due.item is None:
+            self.without_face += 1
+        else:
+            with self.times.measure("draw"):
+                self._picture = self._reconstructor.draw(due.item)
+        now_ms = self._clock_ms()
+        latency_ms = self._age_ms(due.capture_ms, now_ms)
+        if latency_ms is not None:
+            self.latencies.append(Latency(now_ms, latency_ms))
+        return ShownPicture(self._picture, due.item is not None, latency_ms)
+
+    def _open_writer(self, first: Due[FaceParams | None]) -> TimedWriter | None:
+        if self._record_path is None:
+            return None
+        # If the first frames were lost the video still starts with the first that was sent.
+        start_ms = first.capture_ms - first.seq * 1000 / self._rate_fps
+        return TimedWriter(self._record_path, size=CROP_SIZE, rate_fps=self._rate_fps, start_ms=start_ms)

@@ -1,0 +1,58 @@
+"""A call that is over in, its statistics out, ready for JSON."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Any
+
+from headgan.codec.stage_times import percentiles
+from headgan.proto.wire_meter import wire_report
+from headgan.receiver.call import ReceiverCall
+from headgan.receiver.playback import Latency
+
+_MINUTE_MS = 60_000.0
+
+
+def receiver_stats(call: ReceiverCall, provider: str) -> dict[str, Any]:
+    """What the receiver saw of the call: frames, rates, times.
+
+    `frames` adds up: sent = shown + late + lost; `no_face` are those of the shown ones that held the last picture.
+    """
+    seconds = (call.last_ms - call.first_ms) / 1000
+    stats: dict[str, Any] = {
+        "role": "receiver",
+        "version": version("headgan"),
+        "provider": provider,
+        "ended": call.farewell,
+        "seconds": round(seconds, 2),
+        "fps": round((call.pictures - 1) / seconds, 2) if call.pictures > 1 and seconds > 0 else None,
+    }
+    if call.playback:
+        counts = call.playback.buffer.counts
+        stats["frames"] = {
+            "sent": call.known_sent,
+            "shown": counts.shown,
+            "late": counts.late,
+            "lost": call.known_sent - counts.arrived,
+            "duplicates": counts.duplicates,
+            "no_face": call.playback.without_face,
+        }
+        stats["latency_ms"] = latency_report(call.playback.latencies)
+        stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)
+        stats["stages_ms"] = call.playback.times.report()
+    if call.peer:
+        stats.update(wire_report(call.peer.wire_bytes(), seconds))
+    return stats
+
+
+def latency_report(latencies: Sequence[Latency]) -> dict[str, Any]:
+    """Percentiles of the time from capture to display: of the whole call, its first and its last minute."""
+    report: dict[str, Any] = dict(percentiles(entry.latency_ms for entry in latencies))
+    if latencies:
+        first_ms, last_ms = latencies[0].shown_ms, latencies[-1].shown_ms
+        report["first_minute"] = percentiles(
+            entry.latency_ms for entry in latencies if entry.shown_ms - first_ms <= _MINUTE_MS
+        )
+        report["last_minute"] = percentiles(
+            entry.latency_ms for entry in latencies if last_ms - entry.shown_ms <= _MINUTE_MS
+        )
+    return report

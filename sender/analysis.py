@@ -1,0 +1,233 @@
+"""Frames of the camera in, the crop and the face parameters of each out.
+
+    frame ── FaceTracker ── One-Euro ── FaceFitter ── FaceParams
+       └──────── Crop ───────────────────────────── crop
+"""
+
+import math
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.codec.stage_times import StageTimes, percentiles
+from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
+from headgan.models.fitting import FaceFitter, estimate_identity
+from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
+from headgan.models.reconstruct import ReferenceImage
+from headgan.models.rotation import quaternion_to_matrix
+from headgan.models.same_person import SamePerson, face_signature
+from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
+from headgan.models.tracker import FaceTracker, TrackedFace
+from headgan.proto.errors import FaceError, UsageError
+from headgan.sender.sources import Source
+
+# The identity is estimated from this many frames at the start of a call and then held.
+IDENTITY_FRAMES = 12
+# A file without a face for this long is given up.
+MAX_SEARCH_MS = 60_000.0
+# Beyond this mean error of the fit, in half crop widths (4 px of 256), the points are no face.
+MAX_FIT_ERROR = 4 / 128
+# A reference shows the face from the front, within this angle.
+_MAX_REFERENCE_TURN = math.radians(30)
+_LEARN_EVERY = 25
+# An hour of frames for the statistics.
+_KEPT_ERRORS = 90_000
+
+
+@dataclass(frozen=True, eq=False)
+class AnalysedFrame:
+    """One frame of the call.
+
+    Attributes:
+        crop_rgb: uint8 [256, 256, 3].
+        params: the face in it, or None if there is none, or not the caller's.
+    """
+
+    crop_rgb: NDArray[np.uint8]
+    params: FaceParams | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """A frame of the start, while the identity is not known yet."""
+
+    frame_rgb: NDArray[np.uint8]
+    points: NDArray[np.float32]
+
+
+class FaceAnalyser:
+    """Follows the caller through a call: `settle` once, then `analyse` each frame. Not thread-safe."""
+
+    def __init__(
+        self,
+        model: MorphableModel,
+        tracker: FaceTracker,
+        *,
+        crop: str,
+        smoothing: OneEuroSettings | None,
+        clock_ms: Callable[[], float],
+    ) -> None:
+        """Args: crop: `auto`, `none` or `x,y,size`; smoothing: None for none.
+
+        Raises:
+            UsageError: `crop` is none of these.
+        """
+        self.times = StageTimes(clock_ms)
+        self.reframed = 0
+        self.faces_lost = 0
+        self._fit_errors: deque[float] = deque(maxlen=_KEPT_ERRORS)
+        self._tracker = tracker
+        self._fitter = FaceFitter(model)
+        self._model = model
+        self._filter = OneEuroFilter(smoothing) if smoothing else None
+        self._follows_face = crop == "auto"
+        self._takes_whole_frame = crop == "none"
+        self._fixed_crop = None if self._takes_whole_frame else parse_crop(crop)
+        self._crop: Crop | None = None
+        self._caller = SamePerson()
+        self._tracked_frames = 0
+        self._has_face = False
+
+    def settle(self, source: Source, stopping: threading.Event) -> ReferenceImage | None:
+        """Reads `source` until the caller is known, and fixes crop and identity; a file is then rewound.
+
+        Args:
+            source: camera or file.
+            stopping: ends it early.
+
+        Returns:
+            The first good frame as the reference, or None when stopped.
+
+        Raises:
+            FaceError: a file has no face.
+            UsageError: the crop lies outside the picture.
+        """
+        candidates = self._first_faces(source, stopping)
+        if stopping.is_set():
+            return None
+        if not candidates:
+            raise FaceError(f"no face found in {source.describe()}; the face has to be seen from the front")
+        height, width = candidates[0].frame_rgb.shape[:2]
+        crop = self._crop = self._choose_crop(candidates[0].points, width, height)
+        points = [crop.normalise(candidate.points) for candidate in candidates]
+        identity = estimate_identity(self._model, points)
+        self._fitter.hold_identity(identity)
+        reference = None
+        for candidate, local in zip(candidates, points, strict=True):
+            self._caller.learn(face_signature(candidate.frame_rgb, candidate.points))
+            self._fitter.reset()
+            params = self._fitter.fit(local).params
+            if reference is None and _is_frontal(params):
+                reference = ReferenceImage(crop.cut(candidate.frame_rgb), identity, params)
+        if reference is None:
+            # Nobody looked into the camera: the first frame has to do.
+            self._fitter.reset()
+            params = self._fitter.fit(points[0]).params
+            reference = ReferenceImage(crop.cut(candidates[0].frame_rgb), identity, params)
+        self._fitter.reset()
+        if not source.is_live:
+            source.rewind()
+            self._tracker.reset()
+        return reference
+
+    def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:
+        """Crop and parameters of the next frame, uint8 [H, W, 3], taken at `capture_ms`; `settle` comes first."""
+        with self.times.measure("track"):
+            face = self._tracker.track(frame_rgb, lambda found: self._is_caller(frame_rgb, found))
+        if face is not None and self._crop is not None and not self._crop.holds(face.points):
+            self._reframe(face, frame_rgb)
+        if self._crop is None:
+            raise ValueError("settle comes before analyse")
+        with self.times.measure("crop"):
+            crop_rgb = self._crop.cut(frame_rgb)
+        with self.times.measure("fit"):
+            params = None if face is None else self._fit(self._crop.normalise(face.points), capture_ms)
+        if params is None:
+            self._lose_face()
+        elif face is not None:
+            self._has_face = True
+            self._learn(frame_rgb, face)
+        return AnalysedFrame(crop_rgb, params)
+
+    def fit_error_px(self) -> dict[str, float | None]:
+        """Percentiles and mean of the fit's mean distance to the tracked points, in pixels of the crop."""
+        errors = list(self._fit_errors)
+        mean = round(float(np.mean(errors)), 3) if errors else None
+        return {**percentiles(errors), "mean": mean}
+
+    def _first_faces(self, source: Source, stopping: threading.Event) -> list[_Candidate]:
+        found: list[_Candidate] = []
+        while len(found) < IDENTITY_FRAMES and not stopping.is_set():
+            frame = source.read()
+            if frame is None or (not source.is_live and not found and frame.pts_ms > MAX_SEARCH_MS):
+                break
+            face = self._tracker.track(frame.frame_rgb)
+            if face is not None:
+                found.append(_Candidate(frame.frame_rgb, face.points))
+            else:
+                # A person's frames have to hang together.
+                found.clear()
+        return found
+
+    def _choose_crop(self, points: NDArray[np.float32], width: int, height: int) -> Crop:
+        if self._takes_whole_frame:
+            return whole_frame(width, height)
+        crop = self._fixed_crop
+        if crop is None:
+            return crop_around(points, width, height)
+        if crop.left + crop.size > width or crop.top + crop.size > height:
+            raise UsageError(
+                f"--crop {crop.left:g},{crop.top:g},{crop.size:g} reaches outside the picture, "
+                f"which is {width}x{height}"
+            )
+        return crop
+
+    def _is_caller(self, frame_rgb: NDArray[np.uint8], face: TrackedFace) -> bool:
+        return self._caller.matches(face_signature(frame_rgb, face.points))
+
+    def _learn(self, frame_rgb: NDArray[np.uint8], face: TrackedFace) -> None:
+        self._tracked_frames += 1
+        if self._tracked_frames % _LEARN_EVERY == 0:
+            self._caller.learn(face_signature(frame_rgb, face.points))
+
+    def _reframe(self, face: TrackedFace, frame_rgb: NDArray[np.uint8]) -> None:
+        """Moves the crop after a face that left it; a crop that the user gave stays."""
+        if not self._follows_face:
+            return
+        height, width = frame_rgb.shape[:2]
+        moved = crop_around(face.points, width, height)
+        if moved == self._crop:
+            return
+        self._crop = moved
+        self.reframed += 1
+        self._fitter.reset()
+        if self._filter:
+            self._filter.reset()
+
+    def _fit(self, points: NDArray[np.float32], capture_ms: float) -> FaceParams | None:
+        smooth = self._filter.smooth(points, capture_ms) if self._filter else points
+        fit = self._fitter.fit(smooth)
+        if fit.error > MAX_FIT_ERROR:
+            return None
+        self._fit_errors.append(fit.error * CROP_SIZE / 2)
+        return fit.params
+
+    def _lose_face(self) -> None:
+        if self._has_face:
+            self.faces_lost += 1
+        self._has_face = False
+        self._fitter.reset()
+        if self._filter:
+            self._filter.reset()
+
+
+def _is_frontal(params: FaceParams) -> bool:
+    """Whether the face looks at the camera closely enough for a reference."""
+    forward = quaternion_to_matrix(params.quaternion)[2, 2]
+    return math.acos(float(np.clip(forward, -1, 1))) <= _MAX_REFERENCE_TURN

@@ -1,0 +1,278 @@
+"""One call from the sender's side: settle on a face, call the receiver, send every frame, say good-bye.
+
+    worker thread: Camera ── FaceAnalyser ── AnalysedFrame ──▶ event loop: ParamPacket ── Link
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from headgan.codec.params import identity_to_bytes
+from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.timed_writer import TimedWriter
+from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
+from headgan.models.reconstruct import ReferenceImage
+from headgan.proto.control import Bye, ByeReason
+from headgan.proto.errors import DeviceError, HeadganError, PeerError
+from headgan.proto.hello import Hello, Role
+from headgan.proto.ice import IceConfig
+from headgan.proto.link import Link, unless_set
+from headgan.proto.clock import wrap_ms
+from headgan.proto.peer import Peer
+from headgan.proto.reference_transfer import Reference
+from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
+from headgan.proto.signalling import Address, call
+from headgan.proto.wire import ParamPacket
+from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
+from headgan.sender.camera import Camera
+from headgan.sender.sources import Source
+
+log = logging.getLogger(__name__)
+
+# The last frame goes over a channel that keeps no order: Bye must not overtake it.
+_BEFORE_BYE_S = 0.05
+_NO_FACE_NOTICE_FRAMES = 50
+
+
+@dataclass(frozen=True)
+class SendSettings:
+    """What a call needs to know.
+
+    Attributes:
+        peer: where the receiver listens.
+        ice: STUN and TURN servers.
+        rate_fps: frames a second.
+        crop_path: where the video that is encoded goes, or None.
+    """
+
+    peer: Address
+    ice: IceConfig
+    rate_fps: float
+    crop_path: Path | None
+
+
+@dataclass
+class SendCounts:
+    """What became of the frames.
+
+    Attributes:
+        sent: frames of the call; each has a number on the wire.
+        held_back: of these, frames that were dropped because the network still held the one before.
+        without_face: of these, frames in which the caller was not seen.
+        first_ms: time of the first frame, by this side's clock.
+        last_ms: time of the last frame.
+    """
+
+    sent: int = 0
+    held_back: int = 0
+    without_face: int = 0
+    first_ms: float = 0.0
+    last_ms: float = 0.0
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second over the call; None before the second frame."""
+        if self.sent < 2:
+            return None
+        return (self.sent - 1) * 1000 / (self.last_ms - self.first_ms)
+
+
+@dataclass
+class SenderCall:
+    """A call from `run`'s start to its end; afterwards its fields tell what happened.
+
+    Attributes:
+        source: camera or file; the call closes it.
+        analyser: follows the face.
+        model: the morphable model.
+        settings: where to and how.
+        clock_ms: a monotonic clock.
+    """
+
+    source: Source
+    analyser: FaceAnalyser
+    model: MorphableModel
+    settings: SendSettings
+    clock_ms: Callable[[], float]
+    counts: SendCounts = field(default_factory=SendCounts)
+    peer: Peer | None = None
+    dropped: int = 0
+    skipped: int = 0
+    farewell: str = ""
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _notice_due: int = 0
+
+    async def run(self, stopped: asyncio.Event) -> None:
+        """Makes the call; returns when the file is over, the other side hangs up, or `stopped` is set.
+
+        Raises:
+            HeadganError: whatever ended the call before its time.
+        """
+        try:
+            reference = await unless_set(stopped, asyncio.to_thread(self._settle), before=self._stopping.set)
+            if reference is None:
+                return
+            address = self.settings.peer
+            self.peer = await unless_set(stopped, call(address.host, address.port, self.settings.ice))
+            if self.peer is None:
+                return
+            session = Session(self._hello(reference), _as_message(reference))
+            link = Link(self.peer, session, clock_ms=self.clock_ms, on_params=lambda _packet: None)
+            async with link:
+                await self._talk(link, stopped)
+        finally:
+            self._stopping.set()
+            self.source.close()
+
+    def _settle(self) -> ReferenceImage | None:
+        return self.analyser.settle(self.source, self._stopping)
+
+    def _hello(self, reference: ReferenceImage) -> Hello:
+        return Hello(
+            role=Role.SENDER,
+            agent=f"headgan-send {version('headgan')}",
+            rate_fps=self.settings.rate_fps,
+            model_id=self.model.model_id,
+            identity=identity_to_bytes(reference.identity),
+            capabilities=("params-float32", "gaze"),
+        )
+
+    async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
+        """The call itself, from the first hello to the good-bye."""
+        stop = asyncio.create_task(stopped.wait())
+        events = asyncio.create_task(link.next_event())
+        camera: asyncio.Task[None] | None = None
+        try:
+            while True:
+                waiting = {stop, events} | ({camera} if camera else set())
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                if events.done():
+                    event = events.result()
+                    if isinstance(event, StartStreaming):
+                        camera = asyncio.create_task(self._stream(link))
+                    elif self._is_end(event):
+                        return
+                    events = asyncio.create_task(link.next_event())
+                elif camera is not None and camera.done():
+                    await self._end_of_camera(link, camera)
+                    return
+                elif stop.done():
+                    await self._stop_camera(camera)
+                    await self._hang_up(link, ByeReason.HANGUP, "the caller hung up")
+                    return
+        finally:
+            stop.cancel()
+            events.cancel()
+            await self._stop_camera(camera)
+
+    def _is_end(self, event: Event) -> bool:
+        match event:
+            case PeerHello(hello):
+                log.info("connected to %s", hello.agent)
+                return False
+            case PeerBye(bye):
+                self.farewell = bye.text
+                _raise_for(bye)
+                log.info("the other side ended the call%s", f": {bye.text}" if bye.text else "")
+                return True
+            case ByeDone():
+                return True
+            case _:
+                return False
+
+    async def _end_of_camera(self, link: Link, camera: asyncio.Task[None]) -> None:
+        """The camera's thread ended by itself: at the end of a file, or with an error."""
+        error = camera.exception()
+        if error is None:
+            await asyncio.sleep(_BEFORE_BYE_S)
+            await self._hang_up(link, ByeReason.ENDED, "the clip is over")
+            return
+        reason = ByeReason.DEVICE_LOST if isinstance(error, DeviceError) else ByeReason.ERROR
+        text = str(error) if isinstance(error, HeadganError) else "the sender failed"
+        await self._hang_up(link, reason, text)
+        raise error
+
+    async def _hang_up(self, link: Link, reason: ByeReason, text: str) -> None:
+        self.farewell = text
+        await link.hang_up(reason, text, frames_sent=self.counts.sent)
+
+    async def _stop_camera(self, camera: asyncio.Task[None] | None) -> None:
+        self._stopping.set()
+        if camera is not None:
+            await asyncio.wait([camera])
+
+    async def _stream(self, link: Link) -> None:
+        """Runs the camera's thread; each analysed frame comes back to the event loop and is sent."""
+        loop = asyncio.get_running_loop()
+
+        def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
+            loop.call_soon_threadsafe(self._send, link, frame, capture_ms)
+
+        await asyncio.to_thread(self._work, deliver)
+
+    def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
+        """The camera's thread."""
+        writer: TimedWriter | None = None
+        with Camera(self.source, rate_fps=self.settings.rate_fps, clock_ms=self.clock_ms) as camera:
+            try:
+                while not self._stopping.is_set() and not camera.is_ended:
+                    captured = camera.newest(0.1)
+                    if captured is None:
+                        continue
+                    # Whole milliseconds, as they travel, so that both ends place a frame alike.
+                    capture_ms = float(round(captured.capture_ms))
+                    frame = self.analyser.analyse(captured.frame_rgb, capture_ms)
+                    deliver(frame, capture_ms)
+                    writer = writer or self._open_writer(capture_ms)
+                    if writer:
+                        with self.analyser.times.measure("save crop"):
+                            writer.write(frame.crop_rgb, capture_ms)
+            finally:
+                self.dropped, self.skipped = camera.dropped, camera.skipped
+                if writer:
+                    writer.close()
+
+    def _open_writer(self, start_ms: float) -> TimedWriter | None:
+        path = self.settings.crop_path
+        if path is None:
+            return None
+        return TimedWriter(path, size=CROP_SIZE, rate_fps=self.settings.rate_fps, start_ms=start_ms)
+
+    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float) -> None:
+        if link.session.is_over:
+            return
+        counts = self.counts
+        payload = frame.params.to_bytes() if frame.params else b""
+        packet = ParamPacket(counts.sent, wrap_ms(int(capture_ms)), frame.params is not None, payload)
+        if counts.sent == 0:
+            counts.first_ms = capture_ms
+        counts.last_ms = capture_ms
+        counts.sent += 1
+        counts.without_face += frame.params is None
+        self._notice_face(frame.params is not None)
+        try:
+            counts.held_back += not link.send_params(packet)
+        except PeerError as error:
+            counts.held_back += 1
+            log.debug("frame %d was not sent: %s", packet.seq, error)
+
+    def _notice_face(self, has_face: bool) -> None:
+        """Tells the user, once each time, when the face has been away for two seconds."""
+        self._notice_due = 0 if has_face else self._notice_due + 1
+        if self._notice_due == _NO_FACE_NOTICE_FRAMES:
+            log.info("no face in view: the other side sees your last picture")
+
+
+def _as_message(reference: ReferenceImage) -> Reference:
+    return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, reference.params.to_bytes())
+
+
+def _raise_for(bye: Bye) -> None:
+    """Raises PeerError when the other side ended the call because something went wrong."""
+    if bye.reason not in (ByeReason.ENDED, ByeReason.HANGUP):
+        raise PeerError(f"the other side ended the call: {bye.text or bye.reason.name}")

@@ -1,0 +1,126 @@
+"""`headgan-send`: options in, a call out."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from headgan.models.crop import parse_crop
+from headgan.models.morphable import MorphableModel
+from headgan.models.smoothing import smoothing_settings
+from headgan.models.tracker import MediaPipeTracker
+from headgan.proto.errors import UsageError
+from headgan.proto.ice import IceConfig
+from headgan.proto.options import option, parse_command, run_command
+from headgan.proto.program import check_writable, run_until_stopped, write_stats
+from headgan.proto.signalling import parse_address
+from headgan.proto.wire_meter import wire_report
+from headgan.sender.analysis import FaceAnalyser
+from headgan.sender.call import SenderCall, SendSettings
+from headgan.sender.camera import list_cameras, open_source
+
+PROG = "headgan-send"
+
+
+@dataclass(frozen=True)
+class SendOptions:
+    """Options of `headgan-send`."""
+
+    camera: str = option("0", "camera number, device, or a video file played in real time", metavar="CAMERA")
+    peer: str = option("127.0.0.1:7000", "where headgan-recv listens", metavar="HOST:PORT")
+    fps: float = option(25.0, "frames a second")
+    crop: str = option("auto", "what is sent: auto, none (largest square), or x,y,size in camera pixels")
+    smoothing: float = option(0.25, "calms the tracked face, 0 (off) to 1 (strong)")
+    loop: bool = option(False, "play a video file over and over")
+    save_crop: Path | None = option(None, "save the 256x256 video that is encoded, as MP4", metavar="FILE")
+    stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
+    stun: str | None = option(None, "STUN server, for calls through a NAT", metavar="stun:HOST[:PORT]")
+    turn: str | None = option(None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]")
+    list_cameras: bool = option(False, "list the cameras and exit")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs `headgan-send`; returns the exit code."""
+    options = parse_command(
+        SendOptions,
+        argv,
+        prog=PROG,
+        about="Call a headgan-recv and send your face, not your video.",
+        example="headgan-send --camera 0 --peer 192.168.1.20:7000",
+    )
+    return run_command(PROG, lambda: _list() if options.list_cameras else _send(options))
+
+
+def _list() -> int:
+    cameras = list_cameras()
+    for camera in cameras:
+        sys.stdout.write(f"{camera.index}  {camera.path}  {camera.name}\n")
+    if not cameras:
+        sys.stderr.write(f"{PROG}: no camera found\n")
+    return 0
+
+
+def _send(options: SendOptions) -> int:
+    if not 1 <= options.fps <= 120:
+        raise UsageError(f"--fps {options.fps:g}: give 1 to 120")
+    if options.crop != "none":
+        parse_crop(options.crop)
+    settings = SendSettings(
+        peer=parse_address(options.peer),
+        ice=IceConfig(stun=options.stun, turn=options.turn),
+        rate_fps=options.fps,
+        crop_path=options.save_crop,
+    )
+    smoothing = smoothing_settings(options.smoothing)
+    check_writable(options.save_crop, "--save-crop")
+    check_writable(options.stats, "--stats")
+    source = open_source(options.camera, loop=options.loop)
+    model = MorphableModel.load()
+    analyser = FaceAnalyser(
+        model, MediaPipeTracker(), crop=options.crop, smoothing=smoothing, clock_ms=_clock_ms
+    )
+    call = SenderCall(source, analyser, model, settings, _clock_ms)
+
+    async def run(stopped: asyncio.Event) -> None:
+        try:
+            await call.run(stopped)
+        finally:
+            write_stats(options.stats, sender_stats(call))
+
+    run_until_stopped(run)
+    return 0
+
+
+def sender_stats(call: SenderCall) -> dict[str, Any]:
+    """What the sender saw of a call that is over, ready for JSON."""
+    counts, analyser = call.counts, call.analyser
+    seconds = (counts.last_ms - counts.first_ms) / 1000
+    stats: dict[str, Any] = {
+        "role": "sender",
+        "version": version("headgan"),
+        "ended": call.farewell,
+        "seconds": round(seconds, 2),
+        "fps": None if counts.fps is None else round(counts.fps, 2),
+        "frames": {
+            "sent": counts.sent,
+            "held_back": counts.held_back,
+            "no_face": counts.without_face,
+            "camera_dropped": call.dropped,
+            "camera_skipped": call.skipped,
+        },
+        "faces_lost": analyser.faces_lost,
+        "reframed": analyser.reframed,
+        "fit_error_px": analyser.fit_error_px(),
+        "stages_ms": analyser.times.report(),
+    }
+    if call.peer:
+        stats.update(wire_report(call.peer.wire_bytes(), seconds))
+    return stats
+
+
+def _clock_ms() -> float:
+    return time.monotonic() * 1000
