@@ -50,7 +50,8 @@ def measure_fidelity(original: Path, shown: Path) -> Fidelity:
     ours: list[float] = []
     repeated: list[float] = []
     shown_count = frame_count = 0
-    for frame_count, frame in enumerate(read_video(original), 1):
+    for frame in read_video(original):
+        frame_count += 1
         if (next_shown := next(shown_frames, None)) is not None:
             last, shown_count = next_shown.frame_rgb, shown_count + 1
         if last is None:

@@ -1,4 +1,4 @@
-"""A clip in, the files that a call leaves behind out: runs the two real commands against each other on this machine."""
+"""A clip in, the files that a call leaves behind out: runs the two real commands against each other."""
 
 import json
 import signal

@@ -17,9 +17,10 @@ from headgan.codec.video import read_video
 from headgan.models.crop import crop_around
 from headgan.models.fitting import FaceFitter, estimate_identity, project
 from headgan.models.flow_prior import FlowPrior
-from headgan.models.foreground import foreground_mask
-from headgan.models.generator import GeneratorFrame, OnnxGenerator
+from headgan.models.foreground import foreground_mask, inpaint_background
+from headgan.models.generator import GeneratorFrame, GeneratorReference, OnnxGenerator
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
+from headgan.models.mouth import mouth_mask
 from headgan.models.pncc import pncc_colors, render_pncc
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.tracker import MediaPipeTracker
@@ -58,9 +59,11 @@ def bench_stages(options: StagesOptions) -> int:
     fitter = FaceFitter(model, identity)
     reference = ReferenceImage(crop.cut(frames[0]), identity, fitter.fit(crop.normalise(first.points)).params)
     points = project(model, identity, reference.params)[:MESH_VERTICES]
-    prior = FlowPrior(model, identity, reference.params, foreground_mask(reference.picture_rgb, points))
+    person = foreground_mask(reference.picture_rgb, points)
+    prior = FlowPrior(model, identity, reference.params, person)
     colors = pncc_colors(model)
-    generator.set_reference(reference.picture_rgb, render_pncc(points, model.triangles, colors))
+    background = inpaint_background(reference.picture_rgb, person)
+    generator.set_reference(GeneratorReference(reference.picture_rgb, background))
     times = StageTimes(lambda: time.perf_counter() * 1000)
     gains = []
     for index, frame_rgb in enumerate(tqdm(frames, desc="measuring", unit="frame", leave=False)):
@@ -77,19 +80,27 @@ def bench_stages(options: StagesOptions) -> int:
         with times.measure("params to bytes and back"):
             params = FaceParams.parse(params.to_bytes())
         with times.measure("pncc"):
-            pncc = render_pncc(
-                project(model, identity, params)[:MESH_VERTICES], model.triangles, colors
-            )
+            new_points = project(model, identity, params)
+            pncc = render_pncc(new_points[:MESH_VERTICES], model.triangles, colors)
         with times.measure("flow prior"):
-            grid = prior.source_grid(params)
+            flow = prior.prior(params, new_points)
+        with times.measure("mouth mask"):
+            mouth = mouth_mask(new_points, points)
         with times.measure("generator"):
-            picture = generator.generate(GeneratorFrame(grid, pncc))
+            picture = generator.generate(GeneratorFrame(flow.source_grid, flow.uncovered, mouth, pncc))
         gains.append(psnr(picture, crop_rgb) - psnr(reference.picture_rgb, crop_rgb))
     # A time is worth nothing if what took it is wrong.
     if np.mean(gains[1:]) < 0:
-        raise HeadganError(f"the reconstruction is worse than repeating the reference ({np.mean(gains):.2f} dB)")
+        raise HeadganError(
+            f"the reconstruction is worse than repeating the reference ({np.mean(gains):.2f} dB)"
+        )
     stages = times.report()
-    report = {"run": describe_run(), "provider": generator.provider, "clip": options.clip.name, "stages_ms": stages}
+    report = {
+        "run": describe_run(),
+        "provider": generator.provider,
+        "clip": options.clip.name,
+        "stages_ms": stages,
+    }
     options.output.write_text(json.dumps(report, indent=2) + "\n")
     for stage, values in stages.items():
         sys.stdout.write(f"{stage:26} {values['p50']:7.2f} ms   p95 {values['p95']:7.2f} ms\n")

@@ -14,8 +14,9 @@ floats:
 from dataclasses import dataclass
 
 import numpy as np
-from headgan.proto.errors import WireError
 from numpy.typing import NDArray
+
+from headgan.proto.errors import WireError
 
 EXPRESSION_SIZE = 28
 CAMERA_SIZE = 7

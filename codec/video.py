@@ -21,6 +21,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace
+
 from headgan.proto.errors import DeviceError
 
 logger = logging.getLogger(__name__)

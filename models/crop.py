@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.models.pncc import CROP_SIZE
 from headgan.proto.errors import UsageError
-from numpy.typing import NDArray
 
 # The crop's side over the longer side of the face's box: room for hair, neck and some movement.
 FACE_TO_CROP = 2.0

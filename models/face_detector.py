@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from headgan.models.litert import LiteRtModel
 from numpy.typing import NDArray
+
+from headgan.models.litert import LiteRtModel
 
 INPUT_SIZE = 128
 MIN_SCORE = 0.5

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.codec.params import EXPRESSION_SIZE, FaceParams
 from headgan.models.morphable import (
     LEFT_EYE,
@@ -25,7 +27,6 @@ from headgan.models.rotation import (
     quaternion_to_matrix,
     rotation_vector_to_matrix,
 )
-from numpy.typing import NDArray
 
 # The tracker guesses depth from one picture, so it counts less than what is seen.
 DEPTH_WEIGHT = 0.3

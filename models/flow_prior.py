@@ -7,8 +7,9 @@
                        too, so that no seam shows
     far away           nothing moves
     background         where both the pixel itself and the place it would be fetched from show background in
-                       the reference, it stays as it is; only what a moving head uncovers is filled from
-                       beside it
+                       the reference, it stays as it is; a narrow strip that a moving head uncovers is
+                       filled from beside it, and where a head that went far would leave itself behind,
+                       `uncovered` says so
 
 It is what F starts from; the networks predict what this cannot know.
 """
@@ -18,15 +19,29 @@ from functools import cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, rasterise
 from headgan.models.rotation import quaternion_to_matrix
-from numpy.typing import NDArray
 
 # The field outside the face is smooth, so it is computed on a coarser grid.
 _COARSE = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Prior:
+    """What the geometry alone says about a new picture.
+
+    Attributes:
+        source_grid: float32 [256, 256, 2], for each pixel its x-y in the reference, in half crop widths.
+        uncovered: float32 [256, 256], 1 where the reference shows the head and the new picture has none.
+    """
+
+    source_grid: NDArray[np.float32]
+    uncovered: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -84,25 +99,39 @@ class FlowPrior:
         self._reference = reference
         self._reference_points = project(model, identity, reference)
         self._shell = shell or ShellShape()
+        self._reference_nearness = self._shell_motion(reference)[1]
 
     def source_grid(self, params: FaceParams) -> NDArray[np.float32]:
         """Float32 [256, 256, 2]: each new pixel's x-y in the reference, in half crop widths.
 
         For the reference's own parameters this is the identity.
         """
-        points = project(self._model, self._identity, params)
-        return self._grid(params, points)
+        return self.prior(params, project(self._model, self._identity, params)).source_grid
 
-    def _grid(self, params: FaceParams, points: NDArray[np.float32]) -> NDArray[np.float32]:
+    def prior(self, params: FaceParams, points: NDArray[np.float32]) -> Prior:
+        """Everything the geometry says about `params`, projected to `points`, float32 [478, 3]."""
         displacement = (self._reference_points - points)[:MESH_VERTICES, :2]
         inside, mask = rasterise(points[:MESH_VERTICES], self._model.triangles, displacement)
-        outside = self._shell_displacement(params)
+        outside, nearness = self._shell_motion(params)
+        uncovered = self._uncovered(outside, nearness)
         outside += self._edge_correction(inside, mask, outside)
         outside = cv2.resize(outside, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
         total = _soften_edge(np.where(mask[..., None], inside, outside), mask)
         grid = pixel_grid(CROP_SIZE)
-        moved: NDArray[np.float32] = grid + total * self._moving_share(grid + total)
-        return moved
+        return Prior(grid + total * self._moving_share(grid + total), uncovered)
+
+    def _uncovered(self, motion: NDArray[np.float32], nearness: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Where the place to fetch from is on the reference's head, but the pixel is not on the new one."""
+        if self._person is None:
+            return np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+        pixels = (pixel_grid(_COARSE) + motion + 1) * (_COARSE / 2) - 0.5
+        fetched = cv2.remap(
+            self._reference_nearness, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        left_behind = np.clip((fetched - nearness - 0.3) / 0.3, 0, 1)
+        whole = cv2.resize(left_behind, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
+        uncovered: NDArray[np.float32] = whole * self._person
+        return uncovered
 
     def _moving_share(self, source: NDArray[np.float32]) -> NDArray[np.float32] | float:
         """Float32 [256, 256, 1]: 0 where background is fetched for background, 1 where a person is."""
@@ -113,8 +142,10 @@ class FlowPrior:
         share: NDArray[np.float32] = np.maximum(fetched, self._person)[..., None]
         return share
 
-    def _shell_displacement(self, params: FaceParams) -> NDArray[np.float32]:
-        """Float32 [64, 64, 2]: motion of the head's shell, faded with the distance from the head."""
+    def _shell_motion(self, params: FaceParams) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Float32 [64, 64, 2]: motion of the head's shell, faded with the distance from the head; and [64, 64]:
+        1 on the head, falling to 0 with that distance.
+        """
         shell = self._shell
         grid = pixel_grid(_COARSE)
         new, old = quaternion_to_matrix(params.quaternion), quaternion_to_matrix(self._reference.quaternion)
@@ -136,8 +167,7 @@ class FlowPrior:
         shift = self._reference.translation - params.translation
         below = _smooth_step(y / shell.half_height_down - 0.5) * np.clip(2.5 - np.abs(x) / 2, 0, 1)
         far = (1 - near)[..., None] * below[..., None] * shell.body * shift
-        field: NDArray[np.float32] = (near[..., None] * moved + far).astype(np.float32)
-        return field
+        return (near[..., None] * moved + far).astype(np.float32), near.astype(np.float32)
 
     def _edge_correction(
         self, inside: NDArray[np.float32], mask: NDArray[np.bool_], outside: NDArray[np.float32]

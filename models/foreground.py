@@ -7,8 +7,9 @@ the person only moves along a little.
 
 import cv2
 import numpy as np
-from headgan.models.flow_prior import pixel_grid
 from numpy.typing import NDArray
+
+from headgan.models.flow_prior import pixel_grid
 
 _ITERATIONS = 4
 # The face's box, in units of its half size from its centre: how far hair and body reach at most, and surely.
@@ -26,6 +27,11 @@ def foreground_mask(picture_rgb: NDArray[np.uint8], points: NDArray[np.float32])
         points: float32 [V, 3] of the face in half crop widths.
     """
     labels = _first_guess(points, picture_rgb.shape[0])
+    is_background = (labels == cv2.GC_BGD) | (labels == cv2.GC_PR_BGD)
+    if is_background.all() or not is_background.any():
+        # GrabCut needs some of both; a face can fill the picture or, in untrusted parameters, be outside it.
+        whole: NDArray[np.float32] = (~is_background).astype(np.float32)
+        return whole
     state = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
     cv2.grabCut(
@@ -37,6 +43,24 @@ def foreground_mask(picture_rgb: NDArray[np.uint8], points: NDArray[np.float32])
     person = cv2.dilate(cv2.morphologyEx(person, cv2.MORPH_CLOSE, ellipse), ellipse)
     mask: NDArray[np.float32] = cv2.GaussianBlur(person.astype(np.float32), (0, 0), 2.0)
     return mask
+
+
+def inpaint_background(picture_rgb: NDArray[np.uint8], person: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Uint8 [256, 256, 3]: `picture_rgb` with the person replaced by what surrounds them (Telea, 2004).
+
+    A blurred guess, good enough for the strip that a head uncovers. Done at half the size: it is blurred anyway.
+
+    Args:
+        picture_rgb: uint8 [256, 256, 3].
+        person: float32 [256, 256] from `foreground_mask`.
+    """
+    half = (picture_rgb.shape[1] // 2, picture_rgb.shape[0] // 2)
+    hole = cv2.resize((person > 0.02).astype(np.uint8), half, interpolation=cv2.INTER_NEAREST)
+    small = cv2.resize(picture_rgb, half, interpolation=cv2.INTER_AREA)
+    filled = cv2.inpaint(small, hole, 5, cv2.INPAINT_TELEA)
+    large = cv2.resize(filled, picture_rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    background: NDArray[np.uint8] = np.where(person[..., None] > 0.02, large, picture_rgb)
+    return background
 
 
 def _first_guess(points: NDArray[np.float32], size: int) -> NDArray[np.uint8]:

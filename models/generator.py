@@ -6,6 +6,9 @@ A generator is an ONNX graph run by onnxruntime. It is fed the inputs that it de
     reference_pncc  uint8 [256, 256, 3]    x_ref, the reference's coordinate code
     pncc            uint8 [256, 256, 3]    x_t, the new frame's coordinate code
     source_grid     float32 [256, 256, 2]  the flow prior: each pixel's place in the reference, -1 to 1
+    background      uint8 [256, 256, 3]    the reference without the person
+    uncovered       float32 [256, 256]     0 to 1, where the head was in the reference and nothing is now
+    mouth           float32 [256, 256]     0 to 1, where a mouth opens that the reference shows closed
 
 and its output is `picture`, uint8 [256, 256, 3] RGB.
 """
@@ -15,12 +18,30 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.models.runtime import open_session
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
-from numpy.typing import NDArray
 
-INPUTS = frozenset({"reference", "reference_pncc", "pncc", "source_grid"})
+_OF_REFERENCE = ("reference", "reference_pncc", "background")
+_OF_FRAME = ("source_grid", "uncovered", "mouth", "pncc")
+INPUTS = frozenset(_OF_REFERENCE + _OF_FRAME)
+
+
+@dataclass(frozen=True, eq=False)
+class GeneratorReference:
+    """The person to draw.
+
+    Attributes:
+        reference: uint8 [256, 256, 3].
+        background: uint8 [256, 256, 3].
+        reference_pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
+    """
+
+    reference: NDArray[np.uint8]
+    background: NDArray[np.uint8]
+    reference_pncc: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,10 +50,14 @@ class GeneratorFrame:
 
     Attributes:
         source_grid: float32 [256, 256, 2].
+        uncovered: float32 [256, 256].
+        mouth: float32 [256, 256].
         pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
     """
 
     source_grid: NDArray[np.float32]
+    uncovered: NDArray[np.float32]
+    mouth: NDArray[np.float32]
     pncc: NDArray[np.uint8] | None = None
 
 
@@ -48,8 +73,8 @@ class Generator(Protocol):
         """Whether it uses the input `name`; what it does not use need not be rendered."""
         ...
 
-    def set_reference(self, picture_rgb: NDArray[np.uint8], pncc: NDArray[np.uint8] | None) -> None:
-        """Takes the reference picture, uint8 [256, 256, 3], and its coordinate code, the same shape."""
+    def set_reference(self, reference: GeneratorReference) -> None:
+        """Takes the person to draw from now on."""
         ...
 
     def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
@@ -79,7 +104,7 @@ class OnnxGenerator:
             raise ModelError(
                 f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})"
             )
-        self._reference: dict[str, NDArray[np.uint8]] = {}
+        self._reference: dict[str, NDArray[np.generic]] = {}
 
     @property
     def provider(self) -> str:
@@ -90,23 +115,21 @@ class OnnxGenerator:
         """Whether the graph declares the input `name`."""
         return name in self._inputs
 
-    def set_reference(self, picture_rgb: NDArray[np.uint8], pncc: NDArray[np.uint8] | None) -> None:
-        """Takes the reference; see `Generator`."""
-        given = {"reference": picture_rgb, "reference_pncc": pncc}
-        self._reference = {
-            name: np.ascontiguousarray(value)
-            for name, value in given.items()
-            if name in self._inputs and value is not None
-        }
+    def set_reference(self, reference: GeneratorReference) -> None:
+        """Takes the person to draw; see `Generator`."""
+        self._reference = self._declared(reference, _OF_REFERENCE)
 
     def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
         """The picture of `frame`; see `Generator`."""
-        feed: dict[str, NDArray[np.generic]] = dict(self._reference)
-        for name in ("source_grid", "pncc"):
-            value = getattr(frame, name)
-            if name in self._inputs and value is not None:
-                feed[name] = value
+        feed = {**self._reference, **self._declared(frame, _OF_FRAME)}
         if missing := self._inputs - feed.keys():
             raise ValueError(f"the generator needs {', '.join(sorted(missing))}")
         picture: NDArray[np.uint8] = self._session.run(["picture"], feed)[0]
         return picture
+
+    def _declared(
+        self, given: GeneratorReference | GeneratorFrame, names: tuple[str, ...]
+    ) -> dict[str, NDArray[np.generic]]:
+        """The arrays of `given` that the graph asks for."""
+        arrays = {name: getattr(given, name) for name in names if name in self._inputs}
+        return {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}

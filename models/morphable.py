@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.codec.params import EXPRESSION_SIZE
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
-from numpy.typing import NDArray
 
 MESH_VERTICES = 468
 VERTICES = 478

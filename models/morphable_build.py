@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.codec.params import EXPRESSION_SIZE
 from headgan.models.morphable import (
     LEFT_EYE,
@@ -29,7 +31,6 @@ from headgan.models.morphable_data import PersonFaces
 from headgan.models.rotation import align_similarity
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError, UsageError
-from numpy.typing import NDArray
 
 IDENTITY_SIZE = 60
 MIN_PEOPLE = 30
@@ -122,7 +123,9 @@ def _principal(samples: NDArray[np.float64], weights: NDArray[np.float64], count
     columns = span @ axes[:, order]
     # The sign of an axis is arbitrary: make it the same in every build.
     columns *= np.sign(columns[np.abs(columns).argmax(axis=0), np.arange(count)])
-    return _PrincipalBasis(columns.astype(np.float32), np.sqrt(variance[order]).astype(np.float32))
+    # Where nobody differs rounding leaves less than nothing, and the fit divides by the deviation.
+    std = np.sqrt(np.maximum(variance[order], 1e-12))
+    return _PrincipalBasis(columns.astype(np.float32), std.astype(np.float32))
 
 
 def _irises_follow_corners(samples: NDArray[np.float64]) -> NDArray[np.float64]:

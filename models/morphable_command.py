@@ -15,7 +15,9 @@ from headgan.proto.options import argument, option, required
 class BuildOptions:
     """Options of `headgan morphable build`."""
 
-    clips: tuple[Path, ...] = argument("clips, photographs or folders of them; one folder a person", many=True)
+    clips: tuple[Path, ...] = argument(
+        "clips, photographs or folders of them; one folder a person", many=True
+    )
     output: Path = required("the model file to write", flag="-o", metavar="MODEL.npz")
     every: int = option(6, "use every so many frames of a clip")
 
@@ -25,7 +27,9 @@ def build_morphable_file(options: BuildOptions) -> int:
     if options.every < 1:
         raise UsageError(f"--every {options.every}: give 1 or more")
     if not options.output.parent.is_dir():
-        raise DeviceError(f"-o {options.output}: the folder {options.output.parent} does not exist; make it first")
+        raise DeviceError(
+            f"-o {options.output}: the folder {options.output.parent} does not exist; make it first"
+        )
     people = list(collect_people(options.clips, MediaPipeTracker(), every=options.every))
     model = build_morphable(people)
     model.save(options.output)

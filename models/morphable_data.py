@@ -6,14 +6,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from headgan.codec.video import read_video
-from headgan.models.tracker import FaceTracker
-from headgan.proto.errors import DeviceError, UsageError
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from headgan.codec.video import read_video
+from headgan.models.tracker import FaceTracker
+from headgan.proto.errors import DeviceError, UsageError
+
 PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
-CLIP_SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v")
+CLIP_SUFFIXES = (".mp4", ".mpg", ".mpeg", ".mov", ".webm", ".mkv", ".avi", ".m4v")
 
 
 @dataclass(frozen=True)

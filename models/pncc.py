@@ -8,8 +8,9 @@ import math
 
 import numba
 import numpy as np
-from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from numpy.typing import NDArray
+
+from headgan.models.morphable import MESH_VERTICES, MorphableModel
 
 CROP_SIZE = 256
 

@@ -1,20 +1,23 @@
 """Face parameters in, pictures of the person in the reference out: renderer, flow prior and generator.
 
 FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
-                        └─ FlowPrior ──── source_grid ─┴─ Generator ── picture
+                        └─ FlowPrior ──── source_grid ─┤
+                            └─ mouth_mask ─── mouth ───────┴─ Generator ── picture
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
-from headgan.models.foreground import foreground_mask
-from headgan.models.generator import Generator, GeneratorFrame
+from headgan.models.foreground import foreground_mask, inpaint_background
+from headgan.models.generator import Generator, GeneratorFrame, GeneratorReference
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
+from headgan.models.mouth import mouth_mask
 from headgan.models.pncc import pncc_colors, render_pncc
-from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +42,31 @@ class Reconstructor:
         self._model = model
         self._generator = generator
         self._identity = reference.identity
-        points = project(model, reference.identity, reference.params)
+        points = self._reference_points = project(model, reference.identity, reference.params)
         person = foreground_mask(reference.picture_rgb, points[:MESH_VERTICES])
         self._prior = FlowPrior(model, reference.identity, reference.params, person)
         self._colors = pncc_colors(model)
-        generator.set_reference(reference.picture_rgb, self._pncc("reference_pncc", reference.params))
+        generator.set_reference(
+            GeneratorReference(
+                reference.picture_rgb,
+                inpaint_background(reference.picture_rgb, person),
+                self._pncc("reference_pncc", points),
+            )
+        )
 
     def draw(self, params: FaceParams) -> NDArray[np.uint8]:
         """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`."""
-        grid = self._prior.source_grid(params)
-        return self._generator.generate(GeneratorFrame(grid, self._pncc("pncc", params)))
+        points = project(self._model, self._identity, params)
+        prior = self._prior.prior(params, points)
+        frame = GeneratorFrame(
+            prior.source_grid,
+            prior.uncovered,
+            mouth_mask(points, self._reference_points),
+            self._pncc("pncc", points),
+        )
+        return self._generator.generate(frame)
 
-    def _pncc(self, name: str, params: FaceParams) -> NDArray[np.uint8] | None:
+    def _pncc(self, name: str, points: NDArray[np.float32]) -> NDArray[np.uint8] | None:
         if not self._generator.needs(name):
             return None
-        points = project(self._model, self._identity, params)[:MESH_VERTICES]
-        return render_pncc(points, self._model.triangles, self._colors)
+        return render_pncc(points[:MESH_VERTICES], self._model.triangles, self._colors)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+
 from headgan.proto.errors import ModelError, UsageError
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ of 66 people a correlation of 0.75 tells single frames of others apart in 97 of 
 
 import cv2
 import numpy as np
-from headgan.models.morphable import MESH_VERTICES
 from numpy.typing import NDArray
+
+from headgan.models.morphable import MESH_VERTICES
 
 MIN_CORRELATION = 0.75
 # Signatures of the caller in other poses and light; the oldest but the first gives way.

@@ -7,8 +7,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from headgan.proto.errors import UsageError
 from numpy.typing import NDArray
+
+from headgan.proto.errors import UsageError
 
 _SPEED_CUTOFF_HZ = 1.0
 

@@ -48,7 +48,9 @@ def track_video(options: TrackOptions) -> int:
     if options.output.suffix not in (".npz", ".csv"):
         raise UsageError(f"-o {options.output}: the name ends in .npz or .csv")
     if not options.output.parent.is_dir():
-        raise DeviceError(f"-o {options.output}: the folder {options.output.parent} does not exist; make it first")
+        raise DeviceError(
+            f"-o {options.output}: the folder {options.output.parent} does not exist; make it first"
+        )
     smoothing = smoothing_settings(options.smoothing)
     fixed_crop = None if options.crop == "none" else parse_crop(options.crop)
     tracked = _track(options.video)

@@ -14,11 +14,12 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
+
 from headgan.models.face_detector import Detection, FaceDetector
 from headgan.models.litert import LiteRtModel
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
-from numpy.typing import NDArray
 
 POINTS = 478
 # Outer corners of the image-left and image-right eye: they give the roll of the next region.

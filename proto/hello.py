@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 
 import msgpack
+
 from headgan.proto.errors import WireError
 from headgan.proto.wire import PROTOCOL_VERSION, U8_MAX, Reader, check_length, check_range, check_text
 

@@ -1,7 +1,7 @@
 """A connected Peer and a Session in, events of one call out: moves the bytes between the two and keeps the time.
 
-    Peer ── control bytes ──▶ Session ── events ──▶ next_event()
-         ◀── messages ───────         ◀── tick, ten times a second
+Peer ── control bytes ──▶ Session ── events ──▶ next_event()
+     ◀── messages ───────         ◀── tick, ten times a second
 """
 
 import asyncio
@@ -69,9 +69,7 @@ class Link:
                 await self._outgoing.join()
         except TimeoutError:
             log.info("the last messages could not be sent")
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end_tasks(*self._tasks)
         await self._peer.close()
 
     @property
@@ -91,9 +89,13 @@ class Link:
             case Exception():
                 raise event
             case PeerLost(silent_ms):
-                raise PeerError(f"nothing was heard from the other side for {silent_ms / 1000:.0f} s; call ended")
+                raise PeerError(
+                    f"nothing was heard from the other side for {silent_ms / 1000:.0f} s; call ended"
+                )
             case ModelMismatch():
-                raise PeerError("the other side uses a different face model; install the same version on both")
+                raise PeerError(
+                    "the other side uses a different face model; install the same version on both"
+                )
             case _:
                 return event
 
@@ -167,20 +169,19 @@ class Link:
                 self._outgoing.task_done()
 
 
-async def unless_set(
-    stopped: asyncio.Event, work: Coroutine[Any, Any, T], *, before: Callable[[], None] = lambda: None
-) -> T | None:
-    """What `work` returns, or None if `stopped` is set first: then `before` is called and `work` cancelled."""
+async def unless_set(stopped: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What `work` returns, or None if `stopped` is set first: then `work` is cancelled and has ended."""
     task = asyncio.ensure_future(work)
     stop = asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            return task.result()
-        before()
-        return None
+        return task.result() if task.done() else None
     finally:
-        stop.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await end_tasks(stop, task)
+
+
+async def end_tasks(*tasks: asyncio.Future[Any]) -> None:
+    """Cancels `tasks` and waits for them; what those that were done returned or raised is dropped."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -13,8 +13,9 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from headgan.proto.errors import HeadganError
 
@@ -92,13 +93,20 @@ def parse_command(
 
 
 def make_parser(*, prog: str, about: str, example: str) -> argparse.ArgumentParser:
-    """A parser whose help ends with an example that works."""
-    return argparse.ArgumentParser(
+    """A parser whose help ends with an example that works, and that knows --version."""
+    parser = _Parser(
         prog=prog,
         description=about,
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"{prog} {version('headgan')}",
+        help="show the version and exit",
+    )
+    return parser
 
 
 def run_command(prog: str, command: Callable[[], int]) -> int:
@@ -112,6 +120,13 @@ def run_command(prog: str, command: Callable[[], int]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, like all others, without the usage before them."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def _converter(hint: object) -> Callable[[str], Any]:

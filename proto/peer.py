@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+
 from headgan.proto.errors import PeerError
 from headgan.proto.ice import IceConfig
 from headgan.proto.wire_meter import WireBytes, WireMeter

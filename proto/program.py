@@ -22,9 +22,11 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         stopped = asyncio.Event()
 
         def stop() -> None:
-            if stopped.is_set():
-                signal.signal(signal.SIGINT, signal.default_int_handler)
             stopped.set()
+            if sys.platform == "win32":
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            else:
+                loop.remove_signal_handler(signal.SIGINT)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             if sys.platform == "win32":
@@ -51,6 +53,10 @@ def write_stats(path: Path | None, stats: dict[str, Any]) -> None:
 
 
 def check_writable(path: Path | None, option: str) -> None:
-    """Raises DeviceError now rather than after the call if the folder of `path` is not there."""
-    if path is not None and not path.parent.is_dir():
+    """Raises DeviceError now rather than after the call if `path` cannot become a file."""
+    if path is None:
+        return
+    if path.is_dir():
+        raise DeviceError(f"{option} {path}: this is a folder; give the name of a file in it")
+    if not path.parent.is_dir():
         raise DeviceError(f"{option} {path}: the folder {path.parent} does not exist; make it first")

@@ -18,6 +18,7 @@ from typing import Self
 
 import aiohttp
 from aiohttp import web
+
 from headgan.proto.errors import PeerError, UsageError
 from headgan.proto.ice import IceConfig
 from headgan.proto.peer import Peer

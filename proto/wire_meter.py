@@ -83,7 +83,5 @@ def wire_report(total: WireBytes, seconds: float) -> dict[str, Any]:
     }
     report: dict[str, Any] = {"bytes": {**bytes_by_name, "is_measured": total.is_measured}}
     if seconds > 0:
-        report["kbps"] = {
-            name: round(count * 8 / 1000 / seconds, 2) for name, count in bytes_by_name.items()
-        }
+        report["kbps"] = {name: round(count * 8 / 1000 / seconds, 2) for name, count in bytes_by_name.items()}
     return report

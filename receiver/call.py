@@ -14,10 +14,10 @@ from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.control import Bye, ByeReason
-from headgan.proto.errors import HeadganError, PeerError
+from headgan.proto.errors import HeadganError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
-from headgan.proto.link import Link, unless_set
+from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, ReferenceReceived, Session
@@ -70,6 +70,7 @@ class ReceiverCall:
         clock_ms: Callable[[], float],
     ) -> None:
         """Args: own_reference: the picture to animate; the sender is asked for one if it is None."""
+        self.address: Address | None = None  # where it waits, once it does
         self.peer: Peer | None = None
         self.playback: Playback | None = None
         self.frames_sent: int | None = None
@@ -101,7 +102,8 @@ class ReceiverCall:
         settings = self._settings
         self._show_state("waiting")
         async with Listener(settings.listen.host, settings.listen.port, settings.ice) as listener:
-            log.info("waiting for a call on %s", listener.address)
+            self.address = listener.address
+            log.info("waiting for a call on %s", self.address)
             self.peer = await unless_set(stopped, listener.accept())
             if self.peer is None:
                 return
@@ -118,9 +120,11 @@ class ReceiverCall:
                 async with link:
                     await self._talk(link, stopped)
             finally:
-                self._show_state("ended")
-                if self.playback:
-                    await asyncio.to_thread(self.playback.close)
+                try:
+                    if self.playback:
+                        await asyncio.to_thread(self.playback.close)
+                finally:
+                    self._show_state("ended")
 
     async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
@@ -142,11 +146,12 @@ class ReceiverCall:
                     return
         except HeadganError as error:
             if not link.session.is_over:
-                await link.hang_up(ByeReason.ERROR, str(error))
+                is_their_fault = isinstance(error, WireError)
+                reason = ByeReason.PROTOCOL_ERROR if is_their_fault else ByeReason.ERROR
+                await link.hang_up(reason, str(error))
             raise
         finally:
-            for task in (stop, meter, events):
-                task.cancel()
+            await end_tasks(stop, meter, events)
 
     async def _is_end(self, event: Event, link: Link) -> bool:
         match event:

@@ -30,16 +30,26 @@ class ReceiveOptions:
 
     listen: str = option("0.0.0.0:7000", "where to wait for a sender", metavar="HOST:PORT")
     reference: Path | None = option(
-        None, "photograph of the person to show; left out, the sender's first good frame is used", metavar="PHOTO"
+        None,
+        "photograph of the person to show; left out, the sender's first good frame is used",
+        metavar="PHOTO",
     )
-    viewer: str = option("web", "how to watch: a page for the browser, a window, or nothing", choices=("web", "window", "none"))
-    viewer_address: str = option("127.0.0.1:0", "where the page is served; port 0 takes a free one", metavar="HOST:PORT")
+    viewer: str = option(
+        "web", "how to watch: a page for the browser, a window, or nothing", choices=("web", "window", "none")
+    )
+    viewer_address: str = option(
+        "127.0.0.1:0", "where the page is served; port 0 takes a free one", metavar="HOST:PORT"
+    )
     record: Path | None = option(None, "record what is shown, as MP4", metavar="FILE")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
-    generator: Path | None = option(None, "another generator than the one that ships, as ONNX", metavar="FILE")
+    generator: Path | None = option(
+        None, "another generator than the one that ships, as ONNX", metavar="FILE"
+    )
     stun: str | None = option(None, "STUN server, for calls through a NAT", metavar="stun:HOST[:PORT]")
-    turn: str | None = option(None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]")
+    turn: str | None = option(
+        None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]"
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,6 +9,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from headgan.proto.errors import WireError
+
 T = TypeVar("T")
 
 MIN_DELAY_MS = 5.0
@@ -20,6 +22,8 @@ _IN_TIME = 0.97
 # The delay grows at once and shrinks by this share a packet, so that one quiet second does not cost the next.
 _SHRINK = 0.01
 _MAX_HELD = 64
+# Two clocks drift apart by less than this in days; a sender that claims more is broken or means harm.
+MAX_CLOCK_STEP_MS = 60_000.0
 
 
 @dataclass(frozen=True)
@@ -55,15 +59,22 @@ class PlayoutCounts:
 
 
 class JitterBuffer(Generic[T]):
-    """Puts packets in order and hands each out at its time; one that missed it is counted and dropped."""
+    """Puts packets in order and hands each out at its time; one that missed it is counted and dropped.
+
+    Attributes:
+        counts: what became of the packets.
+        earliest: the packet with the lowest number of all that arrived, in time or not.
+    """
 
     def __init__(self) -> None:
         self.counts = PlayoutCounts()
+        self.earliest: Due[T] | None = None
         self._held: dict[int, Due[T]] = {}
         self._seen: deque[int] = deque(maxlen=1024)
         self._shown_seq = -1
         self._last_capture_ms: int | None = None
         self._transits: deque[tuple[float, float]] = deque()
+        self._first_transit_ms: float | None = None
         self._fastest_ms = 0.0
         self._delay_ms = MIN_DELAY_MS
 
@@ -85,21 +96,28 @@ class JitterBuffer(Generic[T]):
             capture_ms: the sender's clock, modulo 2**32.
             item: the packet.
             now_ms: the receiver's clock.
+
+        Raises:
+            WireError: the sender's clock jumped.
         """
         if seq in self._seen:
             self.counts.duplicates += 1
             return False
+        unwrapped = self._unwrap(capture_ms)
+        self._check_clock(seq, now_ms - unwrapped)
         self._seen.append(seq)
         self.counts.arrived += 1
-        unwrapped = self._unwrap(capture_ms)
         self._learn_transit(now_ms - unwrapped, now_ms)
+        due = Due(seq, unwrapped, item)
+        if self.earliest is None or seq < self.earliest.seq:
+            self.earliest = due
         if seq < self._shown_seq:
             self.counts.late += 1
             return False
         if len(self._held) == _MAX_HELD:  # a sender far ahead of its time: the oldest gives way
             self._held.pop(min(self._held))
             self.counts.late += 1
-        self._held[seq] = Due(seq, unwrapped, item)
+        self._held[seq] = due
         return True
 
     def next_due_ms(self) -> float | None:
@@ -134,6 +152,13 @@ class JitterBuffer(Generic[T]):
         unwrapped = self._last_capture_ms + difference
         self._last_capture_ms = max(self._last_capture_ms, unwrapped)
         return unwrapped
+
+    def _check_clock(self, seq: int, transit_ms: float) -> None:
+        if self._first_transit_ms is None:
+            self._first_transit_ms = transit_ms
+        step_ms = self._first_transit_ms - transit_ms
+        if abs(step_ms) > MAX_CLOCK_STEP_MS:
+            raise WireError(f"frame {seq}: the sender's clock jumped by {step_ms / 1000:.0f} s")
 
     def _learn_transit(self, transit_ms: float, now_ms: float) -> None:
         self._transits.append((now_ms, transit_ms))

@@ -1,12 +1,13 @@
 """Packets that arrive in, pictures at their times out: the drawing thread of the receiver.
 
-    take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ── show(), record()
+take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ── show(), record()
 """
 
 import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 # An hour of frames: what the statistics look back on.
 _KEPT = 90_000
 _IDLE_S = 0.1
+# At most this much of a recording's start is made up for frames that were lost before the first that arrived.
+_MAX_LEAD_MS = 5000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +106,11 @@ class Playback:
         return self._error
 
     def take(self, seq: int, capture_ms: int, params: FaceParams | None, now_ms: float) -> None:
-        """Takes a frame that arrived at `now_ms`; `params` is None when the sender sees no face."""
+        """Takes a frame that arrived at `now_ms`; `params` is None when the sender sees no face.
+
+        Raises:
+            WireError: the sender's clock jumped.
+        """
         with self._changed:
             self._buffer.push(seq, capture_ms, params, now_ms)
             self._changed.notify()
@@ -121,20 +128,23 @@ class Playback:
             raise error
 
     def _work(self) -> None:
-        writer: TimedWriter | None = None
         try:
-            while (due := self._next_due()) is not None:
-                shown = self._draw(due)
-                self._show(shown)
-                writer = writer or self._open_writer(due)
-                if writer:
-                    with self.times.measure("record"):
-                        writer.write(shown.picture_rgb, due.capture_ms)
+            with ExitStack() as stack:
+                self._play(stack)
         except Exception as error:  # raised again by close()
             self._error = error
-        finally:
+
+    def _play(self, stack: ExitStack) -> None:
+        """Draws until the end; a recording is finished by `stack`."""
+        writer: TimedWriter | None = None
+        while (due := self._next_due()) is not None:
+            shown = self._draw(due)
+            self._show(shown)
+            if writer is None and self._record_path is not None:
+                writer = stack.enter_context(self._open_writer(self._record_path, due))
             if writer:
-                writer.close()
+                with self.times.measure("record"):
+                    writer.write(shown.picture_rgb, due.capture_ms)
 
     def _next_due(self) -> Due[FaceParams | None] | None:
         """Waits for the next packet's time; None at the end."""
@@ -163,9 +173,10 @@ class Playback:
             self.latencies.append(Latency(now_ms, latency_ms))
         return ShownPicture(self._picture, due.item is not None, latency_ms)
 
-    def _open_writer(self, first: Due[FaceParams | None]) -> TimedWriter | None:
-        if self._record_path is None:
-            return None
-        # If the first frames were lost the video still starts with the first that was sent.
-        start_ms = first.capture_ms - first.seq * 1000 / self._rate_fps
-        return TimedWriter(self._record_path, size=CROP_SIZE, rate_fps=self._rate_fps, start_ms=start_ms)
+    def _open_writer(self, path: Path, first: Due[FaceParams | None]) -> TimedWriter:
+        # The video starts with the first frame that was sent, even when it came too late or never.
+        with self._changed:
+            earliest = self._buffer.earliest or first
+        lead_ms = min(earliest.seq * 1000 / self._rate_fps, _MAX_LEAD_MS)
+        start_ms = earliest.capture_ms - lead_ms
+        return TimedWriter(path, size=CROP_SIZE, rate_fps=self._rate_fps, start_ms=start_ms)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from headgan.models.crop import crop_around
 from headgan.models.fitting import fit_face
@@ -25,10 +26,7 @@ def read_reference(path: Path, model: MorphableModel) -> ReferenceImage:
     """
     if not path.is_file():
         raise DeviceError(f"--reference {path}: no such file")
-    data = np.fromfile(path, dtype=np.uint8)
-    picture = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if picture is None:
-        raise DeviceError(f"--reference {path} is no picture that can be read; give a JPEG, PNG or WebP file")
+    picture = _read_picture(path)
     frame_rgb = np.ascontiguousarray(picture[..., ::-1])
     scale = _MAX_SIDE / max(frame_rgb.shape[:2])
     if scale < 1:
@@ -36,7 +34,9 @@ def read_reference(path: Path, model: MorphableModel) -> ReferenceImage:
     tracker = MediaPipeTracker()
     count = tracker.count_faces(frame_rgb)
     if count > 1:
-        raise FaceError(f"--reference {path} shows {count} faces; give a photograph of one person, or crop it")
+        raise FaceError(
+            f"--reference {path} shows {count} faces; give a photograph of one person, or crop it"
+        )
     face = tracker.track(frame_rgb)
     if face is None:
         raise FaceError(f"--reference {path} shows no face; give a photograph that shows it from the front")
@@ -44,3 +44,18 @@ def read_reference(path: Path, model: MorphableModel) -> ReferenceImage:
     crop = crop_around(face.points, width, height)
     identity, fit = fit_face(model, crop.normalise(face.points))
     return ReferenceImage(crop.cut(frame_rgb), identity, fit.params)
+
+
+def _read_picture(path: Path) -> NDArray[np.uint8]:
+    """Uint8 [H, W, 3], BGR and upright."""
+    try:
+        data = path.read_bytes()
+        picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    except OSError as exc:
+        raise DeviceError(f"--reference {path} cannot be read ({exc.strerror})") from exc
+    except cv2.error:  # a picture too large for OpenCV
+        picture = None
+    if picture is None:
+        raise DeviceError(f"--reference {path} is no picture that can be read; give a JPEG, PNG or WebP file")
+    upright: NDArray[np.uint8] = picture
+    return upright

@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 from aiohttp import WSCloseCode, web
+
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import STATE_TEXTS, Frame, ViewerStats, check_frame, number_texts
 

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import cv2
 import numpy as np
+
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import STATE_TEXTS, Frame, ViewerStats, check_frame, number_texts
 

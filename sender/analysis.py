@@ -1,14 +1,14 @@
 """Frames of the camera in, the crop and the face parameters of each out.
 
-    frame ── FaceTracker ── One-Euro ── FaceFitter ── FaceParams
-       └──────── Crop ───────────────────────────── crop
+frame ── FaceTracker ── One-Euro ── FaceFitter ── FaceParams
+   └──────── Crop ───────────────────────────── crop
 """
 
-import math
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from headgan.models.fitting import FaceFitter, estimate_identity
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
-from headgan.models.rotation import quaternion_to_matrix
+from headgan.models.reference_quality import reference_quality
 from headgan.models.same_person import SamePerson, face_signature
 from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
 from headgan.models.tracker import FaceTracker, TrackedFace
@@ -31,13 +31,16 @@ from headgan.sender.sources import Source
 IDENTITY_FRAMES = 12
 # A file without a face for this long is given up.
 MAX_SEARCH_MS = 60_000.0
+# A reference with open eyes, seen from the front, is looked for so long; then the best so far has to do.
+REFERENCE_SEARCH_MS = 2000.0
 # Beyond this mean error of the fit, in half crop widths (4 px of 256), the points are no face.
 MAX_FIT_ERROR = 4 / 128
-# A reference shows the face from the front, within this angle.
-_MAX_REFERENCE_TURN = math.radians(30)
 _LEARN_EVERY = 25
 # An hour of frames for the statistics.
 _KEPT_ERRORS = 90_000
+_NOTICE_MS = 2000.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +56,30 @@ class AnalysedFrame:
     params: FaceParams | None
 
 
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """A frame of the start, while the identity is not known yet."""
+@dataclass(eq=False)
+class _Start:
+    """What the first frames of a call have shown so far.
 
-    frame_rgb: NDArray[np.uint8]
-    points: NDArray[np.float32]
+    Attributes:
+        crop: chosen at the first of them.
+        pts_ms: the time of the first of them.
+        points: float32 [478, 3] of each, in half crop widths.
+        best_quality: of the best reference among them.
+        best_points: its points.
+        best_crop_rgb: its picture.
+    """
+
+    crop: Crop
+    pts_ms: float
+    points: list[NDArray[np.float32]] = field(default_factory=list)
+    best_quality: float = -1.0
+    best_points: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3), np.float32))
+    best_crop_rgb: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the identity can be estimated."""
+        return len(self.points) == IDENTITY_FRAMES
 
 
 class FaceAnalyser:
@@ -86,6 +107,7 @@ class FaceAnalyser:
         self._fitter = FaceFitter(model)
         self._model = model
         self._filter = OneEuroFilter(smoothing) if smoothing else None
+        self._clock_ms = clock_ms
         self._follows_face = crop == "auto"
         self._takes_whole_frame = crop == "none"
         self._fixed_crop = None if self._takes_whole_frame else parse_crop(crop)
@@ -105,36 +127,24 @@ class FaceAnalyser:
             The first good frame as the reference, or None when stopped.
 
         Raises:
-            FaceError: a file has no face.
+            FaceError: a file has no face, or none inside the crop that the user gave.
             UsageError: the crop lies outside the picture.
         """
-        candidates = self._first_faces(source, stopping)
+        start = self._search(source, stopping)
         if stopping.is_set():
             return None
-        if not candidates:
-            raise FaceError(f"no face found in {source.describe()}; the face has to be seen from the front")
-        height, width = candidates[0].frame_rgb.shape[:2]
-        crop = self._crop = self._choose_crop(candidates[0].points, width, height)
-        points = [crop.normalise(candidate.points) for candidate in candidates]
-        identity = estimate_identity(self._model, points)
+        if start is None:
+            place = source.describe() + ("" if self._follows_face else " inside the crop that --crop gives")
+            raise FaceError(f"no face found in {place}; the face has to be seen from the front")
+        identity = estimate_identity(self._model, start.points)
         self._fitter.hold_identity(identity)
-        reference = None
-        for candidate, local in zip(candidates, points, strict=True):
-            self._caller.learn(face_signature(candidate.frame_rgb, candidate.points))
-            self._fitter.reset()
-            params = self._fitter.fit(local).params
-            if reference is None and _is_frontal(params):
-                reference = ReferenceImage(crop.cut(candidate.frame_rgb), identity, params)
-        if reference is None:
-            # Nobody looked into the camera: the first frame has to do.
-            self._fitter.reset()
-            params = self._fitter.fit(points[0]).params
-            reference = ReferenceImage(crop.cut(candidates[0].frame_rgb), identity, params)
+        params = self._fitter.fit(start.best_points).params
         self._fitter.reset()
+        self._crop = start.crop
         if not source.is_live:
             source.rewind()
             self._tracker.reset()
-        return reference
+        return ReferenceImage(start.best_crop_rgb, identity, params)
 
     def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:
         """Crop and parameters of the next frame, uint8 [H, W, 3], taken at `capture_ms`; `settle` comes first."""
@@ -161,21 +171,47 @@ class FaceAnalyser:
         mean = round(float(np.mean(errors)), 3) if errors else None
         return {**percentiles(errors), "mean": mean}
 
-    def _first_faces(self, source: Source, stopping: threading.Event) -> list[_Candidate]:
-        found: list[_Candidate] = []
-        while len(found) < IDENTITY_FRAMES and not stopping.is_set():
-            frame = source.read()
-            if frame is None or (not source.is_live and not found and frame.pts_ms > MAX_SEARCH_MS):
-                break
+    def _search(self, source: Source, stopping: threading.Event) -> _Start | None:
+        """Reads frames until one person was seen long enough, and, within limits, as a reference should look."""
+        start: _Start | None = None
+        notice_due_ms: float | None = self._clock_ms() + _NOTICE_MS
+        while not stopping.is_set() and (frame := source.read()) is not None:
+            if notice_due_ms is not None and start is None and self._clock_ms() > notice_due_ms:
+                log.info("no face found yet in %s; still looking", source.describe())
+                notice_due_ms = None
             face = self._tracker.track(frame.frame_rgb)
-            if face is not None:
-                found.append(_Candidate(frame.frame_rgb, face.points))
-            else:
+            if face is None or not self._is_inside(face, frame.frame_rgb):
+                if start is not None and start.is_enough:
+                    return start
                 # A person's frames have to hang together.
-                found.clear()
-        return found
+                start = None
+                self._caller = SamePerson()
+                if not source.is_live and frame.pts_ms > MAX_SEARCH_MS:
+                    return None
+                continue
+            start = start or _Start(self._choose_crop(face.points, frame.frame_rgb), frame.pts_ms)
+            self._add(start, frame.frame_rgb, face)
+            is_late = frame.pts_ms - start.pts_ms > REFERENCE_SEARCH_MS
+            if start.is_enough and (start.best_quality >= 1 or is_late):
+                return start
+        return start
 
-    def _choose_crop(self, points: NDArray[np.float32], width: int, height: int) -> Crop:
+    def _is_inside(self, face: TrackedFace, frame_rgb: NDArray[np.uint8]) -> bool:
+        """Whether the face is in the crop that the user gave; one around the face always holds it."""
+        return self._follows_face or self._choose_crop(face.points, frame_rgb).holds(face.points)
+
+    def _add(self, start: _Start, frame_rgb: NDArray[np.uint8], face: TrackedFace) -> None:
+        points = start.crop.normalise(face.points)
+        if not start.is_enough:
+            start.points.append(points)
+            self._caller.learn(face_signature(frame_rgb, face.points))
+        quality = reference_quality(self._model, points)
+        if quality > start.best_quality and start.best_quality < 1:
+            start.best_quality, start.best_points = quality, points
+            start.best_crop_rgb = start.crop.cut(frame_rgb)
+
+    def _choose_crop(self, points: NDArray[np.float32], frame_rgb: NDArray[np.uint8]) -> Crop:
+        height, width = frame_rgb.shape[:2]
         if self._takes_whole_frame:
             return whole_frame(width, height)
         crop = self._fixed_crop
@@ -225,9 +261,3 @@ class FaceAnalyser:
         self._fitter.reset()
         if self._filter:
             self._filter.reset()
-
-
-def _is_frontal(params: FaceParams) -> bool:
-    """Whether the face looks at the camera closely enough for a reference."""
-    forward = quaternion_to_matrix(params.quaternion)[2, 2]
-    return math.acos(float(np.clip(forward, -1, 1))) <= _MAX_REFERENCE_TURN

@@ -1,6 +1,6 @@
 """One call from the sender's side: settle on a face, call the receiver, send every frame, say good-bye.
 
-    worker thread: Camera ── FaceAnalyser ── AnalysedFrame ──▶ event loop: ParamPacket ── Link
+worker thread: Camera ── FaceAnalyser ── AnalysedFrame ──▶ event loop: ParamPacket ── Link
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from headgan.codec.timed_writer import TimedWriter
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
+from headgan.proto.clock import wrap_ms
 from headgan.proto.control import Bye, ByeReason
 from headgan.proto.errors import DeviceError, HeadganError, PeerError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
-from headgan.proto.link import Link, unless_set
-from headgan.proto.clock import wrap_ms
+from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 
 # The last frame goes over a channel that keeps no order: Bye must not overtake it.
 _BEFORE_BYE_S = 0.05
-_NO_FACE_NOTICE_FRAMES = 50
+_NO_FACE_NOTICE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,8 @@ class SenderCall:
     skipped: int = 0
     farewell: str = ""
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _notice_due: int = 0
+    _is_handed_over: bool = False
+    _frames_without_face: int = 0
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Makes the call; returns when the file is over, the other side hangs up, or `stopped` is set.
@@ -114,7 +115,7 @@ class SenderCall:
             HeadganError: whatever ended the call before its time.
         """
         try:
-            reference = await unless_set(stopped, asyncio.to_thread(self._settle), before=self._stopping.set)
+            reference = await unless_set(stopped, self._settle())
             if reference is None:
                 return
             address = self.settings.peer
@@ -126,11 +127,18 @@ class SenderCall:
             async with link:
                 await self._talk(link, stopped)
         finally:
-            self._stopping.set()
-            self.source.close()
+            if not self._is_handed_over:
+                self.source.close()
 
-    def _settle(self) -> ReferenceImage | None:
-        return self.analyser.settle(self.source, self._stopping)
+    async def _settle(self) -> ReferenceImage | None:
+        """Settles in a thread, which has ended when this does: a camera must not be closed while it is read."""
+        settling = asyncio.ensure_future(asyncio.to_thread(self.analyser.settle, self.source, self._stopping))
+        try:
+            return await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            self._stopping.set()
+            await asyncio.gather(settling, return_exceptions=True)
+            raise
 
     def _hello(self, reference: ReferenceImage) -> Hello:
         return Hello(
@@ -156,19 +164,20 @@ class SenderCall:
                     if isinstance(event, StartStreaming):
                         camera = asyncio.create_task(self._stream(link))
                     elif self._is_end(event):
-                        return
+                        break
                     events = asyncio.create_task(link.next_event())
                 elif camera is not None and camera.done():
                     await self._end_of_camera(link, camera)
-                    return
+                    break
                 elif stop.done():
                     await self._stop_camera(camera)
                     await self._hang_up(link, ByeReason.HANGUP, "the caller hung up")
-                    return
+                    break
         finally:
-            stop.cancel()
-            events.cancel()
-            await self._stop_camera(camera)
+            error = await self._stop_camera(camera)
+            await end_tasks(stop, events)
+        if error is not None:
+            raise error
 
     def _is_end(self, event: Event) -> bool:
         match event:
@@ -195,16 +204,18 @@ class SenderCall:
         reason = ByeReason.DEVICE_LOST if isinstance(error, DeviceError) else ByeReason.ERROR
         text = str(error) if isinstance(error, HeadganError) else "the sender failed"
         await self._hang_up(link, reason, text)
-        raise error
 
     async def _hang_up(self, link: Link, reason: ByeReason, text: str) -> None:
         self.farewell = text
         await link.hang_up(reason, text, frames_sent=self.counts.sent)
 
-    async def _stop_camera(self, camera: asyncio.Task[None] | None) -> None:
+    async def _stop_camera(self, camera: asyncio.Task[None] | None) -> BaseException | None:
+        """Ends the camera's thread; returns the error that it ended with."""
         self._stopping.set()
-        if camera is not None:
-            await asyncio.wait([camera])
+        if camera is None:
+            return None
+        await asyncio.wait([camera])
+        return camera.exception()
 
     async def _stream(self, link: Link) -> None:
         """Runs the camera's thread; each analysed frame comes back to the event loop and is sent."""
@@ -218,6 +229,7 @@ class SenderCall:
     def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
         """The camera's thread."""
         writer: TimedWriter | None = None
+        self._is_handed_over = True
         with Camera(self.source, rate_fps=self.settings.rate_fps, clock_ms=self.clock_ms) as camera:
             try:
                 while not self._stopping.is_set() and not camera.is_ended:
@@ -263,8 +275,8 @@ class SenderCall:
 
     def _notice_face(self, has_face: bool) -> None:
         """Tells the user, once each time, when the face has been away for two seconds."""
-        self._notice_due = 0 if has_face else self._notice_due + 1
-        if self._notice_due == _NO_FACE_NOTICE_FRAMES:
+        self._frames_without_face = 0 if has_face else self._frames_without_face + 1
+        if self._frames_without_face == round(_NO_FACE_NOTICE_S * self.settings.rate_fps):
             log.info("no face in view: the other side sees your last picture")
 
 

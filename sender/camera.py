@@ -17,6 +17,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+
 from headgan.proto.errors import DeviceError
 from headgan.sender.devices import LIST_HINT, CameraInfo, DeviceSource, list_cameras, monotonic_ms
 from headgan.sender.rate_grid import RateGrid, RateLimit

@@ -39,7 +39,9 @@ class SendOptions:
     save_crop: Path | None = option(None, "save the 256x256 video that is encoded, as MP4", metavar="FILE")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
     stun: str | None = option(None, "STUN server, for calls through a NAT", metavar="stun:HOST[:PORT]")
-    turn: str | None = option(None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]")
+    turn: str | None = option(
+        None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]"
+    )
     list_cameras: bool = option(False, "list the cameras and exit")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+
 from headgan.proto.errors import DeviceError
 from headgan.sender.sources import SourceFrame
 

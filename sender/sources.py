@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
 from headgan.codec.video import DecodedFrame, probe_video, read_video
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from headgan.codec.video import VideoWriter
 from headgan.proto.errors import DeviceError
 from headgan.sender.camera import Camera, CapturedFrame, FileSource, SourceFrame, open_source

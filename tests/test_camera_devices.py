@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from headgan.proto.errors import DeviceError
 from headgan.sender import devices
 from headgan.sender.camera import Camera, CameraInfo, DeviceSource, list_cameras, open_source

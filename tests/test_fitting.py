@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from headgan.codec.params import FaceParams
 from headgan.models import fitting
 from headgan.models.fitting import FaceFitter, estimate_identity, fit_face, project
 from headgan.models.morphable import MESH_VERTICES, VERTICES, MorphableModel
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix, rotation_vector_to_matrix
-from numpy.typing import NDArray
 
 MODEL = MorphableModel.load()
 # Half crop widths to pixels of the 256x256 crop.

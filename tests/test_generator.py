@@ -6,14 +6,16 @@ import cv2
 import numpy as np
 import onnxruntime
 import pytest
+from numpy.typing import NDArray
+
 from headgan.models.flow_prior import pixel_grid
-from headgan.models.generator import GeneratorFrame, OnnxGenerator
+from headgan.models.generator import INPUTS, GeneratorFrame, OnnxGenerator
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError, UsageError
-from numpy.typing import NDArray
 
 GRID = pixel_grid(CROP_SIZE)
+CLOSED = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
 
 
 def noise_picture() -> NDArray[np.uint8]:
@@ -51,17 +53,17 @@ def generator() -> OnnxGenerator:
 
 
 def draw(
-    generator: OnnxGenerator, picture: NDArray[np.uint8], grid: NDArray[np.float32]
+    generator: OnnxGenerator,
+    picture: NDArray[np.uint8],
+    grid: NDArray[np.float32],
+    mouth: NDArray[np.float32] = CLOSED,
 ) -> NDArray[np.uint8]:
     generator.set_reference(picture, None)
-    return generator.generate(GeneratorFrame(grid))
+    return generator.generate(GeneratorFrame(grid, mouth))
 
 
-def test_it_needs_the_reference_and_the_grid_only(generator: OnnxGenerator) -> None:
-    needed = {
-        name for name in ("reference", "reference_pncc", "pncc", "source_grid") if generator.needs(name)
-    }
-    assert needed == {"reference", "source_grid"}
+def test_it_needs_no_coordinate_code(generator: OnnxGenerator) -> None:
+    assert {name for name in INPUTS if generator.needs(name)} == {"reference", "source_grid", "mouth"}
     assert generator.provider == "cpu"
 
 
@@ -102,6 +104,18 @@ def test_it_draws_the_same_twice_and_in_another_session(generator: OnnxGenerator
     np.testing.assert_array_equal(draw(OnnxGenerator(provider="cpu"), picture, grid), first)
 
 
+def test_an_open_mouth_turns_dark_by_as_much_as_it_is_open(generator: OnnxGenerator) -> None:
+    picture, mouth = noise_picture(), CLOSED.copy()
+    mouth[100:120], mouth[150:170] = 1, 0.25
+    drawn = draw(generator, picture, GRID, mouth).astype(int)
+    np.testing.assert_array_equal(drawn[mouth == 0], picture[mouth == 0])
+    dark = drawn[100, 0]
+    assert dark[1:].max() < dark[0] < 128  # a dark red
+    np.testing.assert_array_equal(drawn[100:120], np.broadcast_to(dark, (20, CROP_SIZE, 3)))
+    expected = picture[150:170] * 0.75 + dark * 0.25
+    assert np.abs(drawn[150:170] - expected).max() <= 0.51
+
+
 def test_a_new_reference_replaces_the_old(generator: OnnxGenerator) -> None:
     draw(generator, noise_picture(), GRID)
     np.testing.assert_array_equal(draw(generator, smooth_picture(), GRID), smooth_picture())
@@ -109,7 +123,7 @@ def test_a_new_reference_replaces_the_old(generator: OnnxGenerator) -> None:
 
 def test_drawing_without_a_reference_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match="needs reference"):
-        OnnxGenerator(provider="cpu").generate(GeneratorFrame(GRID))
+        OnnxGenerator(provider="cpu").generate(GeneratorFrame(GRID, CLOSED))
 
 
 def test_auto_takes_what_there_is() -> None:
@@ -158,7 +172,9 @@ def test_graph_for_something_else_is_a_model_error(tmp_path: Path) -> None:
     whole = weights_path("prior.onnx").read_bytes()
     # The names have the same length, so the file stays a valid graph.
     path.write_bytes(whole.replace(b"source_grid", b"target_grid"))
-    with pytest.raises(ModelError, match=r"no generator of this version \(inputs reference, target_grid\)"):
+    with pytest.raises(
+        ModelError, match=r"no generator of this version \(inputs mouth, reference, target_grid\)"
+    ):
         OnnxGenerator(path, provider="cpu")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from headgan.models.morphable import (
     LEFT_EYE,
     LEFT_IRIS,

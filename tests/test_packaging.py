@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from headgan.proto.options import parse_command
 from headgan.proto.signalling import parse_address
 from headgan.receiver.cli import ReceiveOptions

@@ -2,6 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
 from headgan.codec.params import (
     CAMERA_SIZE,
     EXPRESSION_SIZE,
@@ -14,9 +18,6 @@ from headgan.codec.params import (
     parse_identity,
 )
 from headgan.proto.errors import WireError
-from hypothesis import given
-from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 QUATERNION, SCALE = EXPRESSION_SIZE, EXPRESSION_SIZE + 4
 ZERO, ONE = "00000000", "0000803f"

@@ -7,6 +7,7 @@ from typing import Any
 
 import aioice.ice
 import pytest
+
 from headgan.proto.errors import PeerError, UsageError
 from headgan.proto.ice import IceConfig, TurnServer
 from headgan.proto.peer import EARLY_CONTROL, EARLY_PARAMS, Peer

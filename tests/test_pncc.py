@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, pncc_colors, rasterise, render_pncc
 from headgan.models.rotation import matrix_to_quaternion, rotation_vector_to_matrix
-from numpy.typing import NDArray
 
 MODEL = MorphableModel.load()
 ONE_TRIANGLE = np.array([[0, 1, 2]], np.uint16)

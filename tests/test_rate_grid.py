@@ -4,9 +4,10 @@ import itertools
 import math
 
 import pytest
-from headgan.sender.rate_grid import PTS_TOLERANCE_MS, RateGrid, RateLimit
 from hypothesis import given
 from hypothesis import strategies as st
+
+from headgan.sender.rate_grid import PTS_TOLERANCE_MS, RateGrid, RateLimit
 
 INTERVAL_MS = 40.0
 ROUNDING_MS = 1e-6

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Callable
 
 import pytest
+
 from headgan.proto.clock import ClockEstimate, PeerClock, wrap_ms
 from headgan.proto.control import Bye, ByeAck, ByeReason, Ping, Pong, ReferenceChunk, ReferenceReady
 from headgan.proto.errors import WireError

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 from aiohttp import web
+
 from headgan.proto import signalling
 from headgan.proto.errors import PeerError, UsageError
 from headgan.proto.ice import IceConfig

@@ -12,6 +12,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from headgan.codec.video import DecodedFrame, VideoWriter, probe_video, read_video
 from headgan.proto.errors import DeviceError
 

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import pytest_asyncio
+
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import Display, ViewerStats, number_texts
 from headgan.receiver.viewer import UPDATES_IN_FLIGHT, Viewer

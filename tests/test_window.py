@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
 from headgan.proto.errors import DeviceError
 from headgan.receiver.display import Display, ViewerStats
 from headgan.receiver.window import Window

@@ -9,6 +9,9 @@ from typing import Any
 
 import msgpack
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from headgan.proto.control import (
     MAX_BYE_TEXT_BYTES,
     MAX_CHUNK_BYTES,
@@ -29,8 +32,6 @@ from headgan.proto.errors import WireError
 from headgan.proto.hello import MAX_IDENTITY_BYTES, Hello, Role
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
 from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 # The same examples in every run, and no time limit that a busy machine could break.
 repeatable = settings(derandomize=True, deadline=None, database=None)
