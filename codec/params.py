@@ -26,6 +26,9 @@ FORMAT_FLOAT32 = 1
 PAYLOAD_BYTES = 1 + 4 * PARAMS_SIZE
 # Far beyond any face: what is larger is not a face but an attack or a fault.
 _MAX_VALUE = 1e3
+_MAX_LENGTH_ERROR = 1e-2
+# Half crop widths a model unit: from a face of a few pixels to one far larger than the crop.
+_MIN_SCALE, _MAX_SCALE = 1e-2, 10.0
 _WIRE_FLOAT = np.dtype("<f4")
 
 
@@ -78,6 +81,16 @@ class FaceParams:
         expression, camera, gaze = np.split(values, [EXPRESSION_SIZE, EXPRESSION_SIZE + CAMERA_SIZE])
         return cls(expression, camera, gaze)
 
+    def fault(self) -> str | None:
+        """What makes these numbers no face that could be sent, in words; None if nothing does."""
+        if not np.all(np.abs(self.to_array()) <= _MAX_VALUE):
+            return "a value is not a number or out of range"
+        if abs(float(np.linalg.norm(self.quaternion)) - 1) > _MAX_LENGTH_ERROR:
+            return "the rotation is no unit quaternion"
+        if not _MIN_SCALE <= self.scale <= _MAX_SCALE:
+            return f"scale {self.scale:g}, must be {_MIN_SCALE} to {_MAX_SCALE:g}"
+        return None
+
     def to_bytes(self) -> bytes:
         """The payload of a parameter packet, 149 bytes."""
         return bytes([FORMAT_FLOAT32]) + self.to_array().astype(_WIRE_FLOAT).tobytes()
@@ -94,13 +107,9 @@ class FaceParams:
         if payload[0] != FORMAT_FLOAT32:
             raise WireError(f"face parameters: format {payload[0]} is unknown, need {FORMAT_FLOAT32}")
         values = np.frombuffer(payload, dtype=_WIRE_FLOAT, offset=1).astype(np.float32)
-        if not np.all(np.abs(values) <= _MAX_VALUE):
-            raise WireError("face parameters: a value is not a number or out of range")
         params = cls.from_array(values)
-        if abs(float(np.linalg.norm(params.quaternion)) - 1) > 1e-2:
-            raise WireError("face parameters: the rotation is no unit quaternion")
-        if params.scale <= 0:
-            raise WireError(f"face parameters: scale {params.scale}, must be above 0")
+        if (fault := params.fault()) is not None:
+            raise WireError(f"face parameters: {fault}")
         return params
 
 

@@ -16,9 +16,9 @@ _START_CODE = b"\x9d\x01\x2a"
 
 def encode_still(picture_rgb: NDArray[np.uint8]) -> bytes:
     """WebP bytes of `picture_rgb`, uint8 [256, 256, 3]; about 15 kB."""
-    is_encoded, data = cv2.imencode(".webp", picture_rgb[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
-    if not is_encoded:
-        raise ValueError(f"a picture of the shape {picture_rgb.shape} cannot be encoded")
+    if picture_rgb.shape != (STILL_SIZE, STILL_SIZE, 3):
+        raise ValueError(f"reference: the picture is {picture_rgb.shape}, need {(STILL_SIZE, STILL_SIZE, 3)}")
+    _, data = cv2.imencode(".webp", picture_rgb[..., ::-1], [cv2.IMWRITE_WEBP_QUALITY, QUALITY])
     return data.tobytes()
 
 

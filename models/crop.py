@@ -59,6 +59,14 @@ class Crop:
         cut: NDArray[np.uint8] = cv2.resize(inside, (CROP_SIZE, CROP_SIZE), interpolation=method)
         return cut
 
+    def check_inside(self, width: int, height: int) -> None:
+        """Raises UsageError unless the square lies inside a frame of `width` x `height` pixels."""
+        if self.left + self.size > width or self.top + self.size > height:
+            raise UsageError(
+                f"--crop {self.left:g},{self.top:g},{self.size:g} reaches outside the picture, "
+                f"which is {width}x{height}"
+            )
+
     def normalise(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points [N, 3] of the frame (pixels) in half crop widths from the crop's centre."""
         half = self.size / 2

@@ -143,8 +143,11 @@ class FlowPrior:
         return share
 
     def _shell_motion(self, params: FaceParams) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Float32 [64, 64, 2]: motion of the head's shell, faded with the distance from the head; and [64, 64]:
-        1 on the head, falling to 0 with that distance.
+        """The head's shell in motion, on the coarse grid.
+
+        Returns:
+            Float32 [64, 64, 2], its motion, faded with the distance from the head; and float32 [64, 64], 1 on
+            the head, falling to 0 with that distance.
         """
         shell = self._shell
         grid = pixel_grid(_COARSE)

@@ -34,7 +34,7 @@ def _planes(name: str) -> list[onnx.NodeProto]:
 
 
 def _blend(one: str, other: str, share: str, result: str) -> list[onnx.NodeProto]:
-    """one + share * (other - one)."""
+    """Blends towards `other` by `share`: one + share * (other - one)."""
     return [
         helper.make_node("Sub", [other, one], [f"{result}_difference"]),
         helper.make_node("Mul", [f"{result}_difference", share], [f"{result}_step"]),

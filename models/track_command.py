@@ -58,6 +58,7 @@ def track_video(options: TrackOptions) -> int:
     if not has_face.any():
         raise FaceError(f"no face in {options.video}; the face has to be seen from the front")
     crop = fixed_crop or _crop(options.crop, tracked, has_face)
+    crop.check_inside(tracked.width, tracked.height)
     model = MorphableModel.load()
     local = [crop.normalise(points) for points in tracked.points]
     # The whole clip is at hand, so the identity is taken from all over it.

@@ -24,7 +24,7 @@ from headgan.models.reference_quality import reference_quality
 from headgan.models.same_person import SamePerson, face_signature
 from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
 from headgan.models.tracker import FaceTracker, TrackedFace
-from headgan.proto.errors import FaceError, UsageError
+from headgan.proto.errors import FaceError
 from headgan.sender.sources import Source
 
 # The identity is estimated from this many frames at the start of a call and then held.
@@ -217,11 +217,7 @@ class FaceAnalyser:
         crop = self._fixed_crop
         if crop is None:
             return crop_around(points, width, height)
-        if crop.left + crop.size > width or crop.top + crop.size > height:
-            raise UsageError(
-                f"--crop {crop.left:g},{crop.top:g},{crop.size:g} reaches outside the picture, "
-                f"which is {width}x{height}"
-            )
+        crop.check_inside(width, height)
         return crop
 
     def _is_caller(self, frame_rgb: NDArray[np.uint8], face: TrackedFace) -> bool:
@@ -249,7 +245,7 @@ class FaceAnalyser:
     def _fit(self, points: NDArray[np.float32], capture_ms: float) -> FaceParams | None:
         smooth = self._filter.smooth(points, capture_ms) if self._filter else points
         fit = self._fitter.fit(smooth)
-        if fit.error > MAX_FIT_ERROR:
+        if fit.error > MAX_FIT_ERROR or fit.params.fault() is not None:
             return None
         self._fit_errors.append(fit.error * CROP_SIZE / 2)
         return fit.params

@@ -163,6 +163,23 @@ def test_the_person_moves_as_without_a_mask() -> None:
     np.testing.assert_array_equal(masked[inside], free[inside])
 
 
+def uncovered_by(driven: FaceParams, person: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    return (
+        FlowPrior(MODEL, IDENTITY, face(), person).prior(driven, project(MODEL, IDENTITY, driven)).uncovered
+    )
+
+
+def test_only_what_the_head_leaves_is_uncovered() -> None:
+    person = cv2.dilate(face_mask(face()), np.ones((25, 25), np.uint8)).astype(np.float32)
+    np.testing.assert_array_equal(uncovered_by(face(), person), 0)
+    far_right = face(x=0.9)
+    np.testing.assert_array_equal(uncovered_by(far_right, None), 0)
+    uncovered = uncovered_by(far_right, person)
+    assert 0 <= uncovered.min() <= uncovered.max() <= 1
+    assert uncovered.max() > 0.5
+    np.testing.assert_array_equal(uncovered[(person == 0) | (face_mask(far_right) == 1)], 0)
+
+
 @pytest.mark.parametrize("driven", [face(x=5), face(scale=3), face(scale=0.001), face(yaw_deg=180)])
 def test_extreme_poses_give_a_finite_grid(driven: FaceParams) -> None:
     assert np.isfinite(FlowPrior(MODEL, IDENTITY, face()).source_grid(driven)).all()

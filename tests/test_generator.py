@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.models.flow_prior import pixel_grid
-from headgan.models.generator import INPUTS, GeneratorFrame, OnnxGenerator
+from headgan.models.generator import INPUTS, GeneratorFrame, GeneratorReference, OnnxGenerator
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError, UsageError
 
 GRID = pixel_grid(CROP_SIZE)
-CLOSED = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
+NOWHERE = np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
 
 
 def noise_picture() -> NDArray[np.uint8]:
@@ -56,14 +56,16 @@ def draw(
     generator: OnnxGenerator,
     picture: NDArray[np.uint8],
     grid: NDArray[np.float32],
-    mouth: NDArray[np.float32] = CLOSED,
+    uncovered: NDArray[np.float32] = NOWHERE,
+    mouth: NDArray[np.float32] = NOWHERE,
 ) -> NDArray[np.uint8]:
-    generator.set_reference(picture, None)
-    return generator.generate(GeneratorFrame(grid, mouth))
+    """The background is the picture upside down."""
+    generator.set_reference(GeneratorReference(picture, picture[::-1]))
+    return generator.generate(GeneratorFrame(grid, uncovered, mouth))
 
 
 def test_it_needs_no_coordinate_code(generator: OnnxGenerator) -> None:
-    assert {name for name in INPUTS if generator.needs(name)} == {"reference", "source_grid", "mouth"}
+    assert {name for name in INPUTS if not generator.needs(name)} == {"pncc", "reference_pncc"}
     assert generator.provider == "cpu"
 
 
@@ -104,10 +106,25 @@ def test_it_draws_the_same_twice_and_in_another_session(generator: OnnxGenerator
     np.testing.assert_array_equal(draw(OnnxGenerator(provider="cpu"), picture, grid), first)
 
 
+def bands(first: float, second: float) -> NDArray[np.float32]:
+    """Rows 100 to 119 are `first`, rows 150 to 169 `second`, all others 0."""
+    mask = NOWHERE.copy()
+    mask[100:120], mask[150:170] = first, second
+    return mask
+
+
+def test_what_is_uncovered_shows_the_background(generator: OnnxGenerator) -> None:
+    picture, uncovered = noise_picture(), bands(1, 0.25)
+    drawn = draw(generator, picture, GRID, uncovered).astype(int)
+    np.testing.assert_array_equal(drawn[uncovered == 0], picture[uncovered == 0])
+    np.testing.assert_array_equal(drawn[100:120], picture[::-1][100:120])
+    expected = picture[150:170] * 0.75 + picture[::-1][150:170] * 0.25
+    assert np.abs(drawn[150:170] - expected).max() <= 0.51
+
+
 def test_an_open_mouth_turns_dark_by_as_much_as_it_is_open(generator: OnnxGenerator) -> None:
-    picture, mouth = noise_picture(), CLOSED.copy()
-    mouth[100:120], mouth[150:170] = 1, 0.25
-    drawn = draw(generator, picture, GRID, mouth).astype(int)
+    picture, mouth = noise_picture(), bands(1, 0.25)
+    drawn = draw(generator, picture, GRID, mouth=mouth).astype(int)
     np.testing.assert_array_equal(drawn[mouth == 0], picture[mouth == 0])
     dark = drawn[100, 0]
     assert dark[1:].max() < dark[0] < 128  # a dark red
@@ -122,8 +139,8 @@ def test_a_new_reference_replaces_the_old(generator: OnnxGenerator) -> None:
 
 
 def test_drawing_without_a_reference_says_what_is_missing() -> None:
-    with pytest.raises(ValueError, match="needs reference"):
-        OnnxGenerator(provider="cpu").generate(GeneratorFrame(GRID, CLOSED))
+    with pytest.raises(ValueError, match="needs background, reference"):
+        OnnxGenerator(provider="cpu").generate(GeneratorFrame(GRID, NOWHERE, NOWHERE))
 
 
 def test_auto_takes_what_there_is() -> None:
@@ -172,9 +189,7 @@ def test_graph_for_something_else_is_a_model_error(tmp_path: Path) -> None:
     whole = weights_path("prior.onnx").read_bytes()
     # The names have the same length, so the file stays a valid graph.
     path.write_bytes(whole.replace(b"source_grid", b"target_grid"))
-    with pytest.raises(
-        ModelError, match=r"no generator of this version \(inputs mouth, reference, target_grid\)"
-    ):
+    with pytest.raises(ModelError, match=r"no generator of this version \(inputs .*target_grid"):
         OnnxGenerator(path, provider="cpu")
 
 

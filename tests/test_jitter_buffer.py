@@ -1,6 +1,7 @@
 """The playout clock against simulated networks: nothing is lost from the books, nothing early, nothing too late."""
 
 import random
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -195,9 +196,10 @@ def test_clocks_that_drift_apart_do_not_add_latency(drift: float) -> None:
     shown = play(packets)
     latencies = [frame.shown_ms - times_ms[frame.seq] for frame in shown]
     assert len(shown) > 0.95 * len(packets)
-    assert max(latencies[:300]) < 30 + 10 + 2
-    assert abs(max(latencies[-300:]) - max(latencies[:300])) < 2
-    assert abs(min(latencies[-300:]) - min(latencies[:300])) < 2
+    # Unchecked, the drift would add or take 720 ms.
+    assert max(latencies) < 30 + 10 + MIN_DELAY_MS
+    second_minute, last_minute = latencies[300:600], latencies[-300:]
+    assert abs(statistics.mean(last_minute) - statistics.mean(second_minute)) < 1
 
 
 transit_or_loss = st.none() | st.floats(0, 600)

@@ -1,0 +1,200 @@
+"""The drawing thread: pictures in order and at their time, held without a face, recorded, and its errors told."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, GAZE_SIZE, FaceParams
+from headgan.codec.video import read_video
+from headgan.models.reconstruct import Reconstructor
+from headgan.proto.errors import DeviceError, ModelError
+from headgan.receiver.jitter_buffer import MIN_DELAY_MS
+from headgan.receiver.playback import Playback, ShownPicture
+
+RATE_FPS = 25.0
+FRAME_MS = 40
+FIRST = np.zeros((256, 256, 3), np.uint8)
+
+
+def clock_ms() -> float:
+    return time.monotonic() * 1000
+
+
+def face(number: int) -> FaceParams:
+    """Parameters that carry a number."""
+    expression = np.full(EXPRESSION_SIZE, number, np.float32)
+    return FaceParams(expression, np.ones(CAMERA_SIZE, np.float32), np.zeros(GAZE_SIZE, np.float32))
+
+
+def number_in(picture_rgb: NDArray[np.uint8]) -> int:
+    return round(float(picture_rgb.mean()) / 8)
+
+
+class GreyFaces:
+    """Draws the number that the parameters carry, as a grey picture; fails at number 13."""
+
+    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
+        number = int(params.expression[0])
+        if number == 13:
+            raise ModelError("the generator failed")
+        return np.full((256, 256, 3), 8 * number, np.uint8)
+
+
+class Screen:
+    """Keeps what is shown."""
+
+    def __init__(self) -> None:
+        self.shown: list[ShownPicture] = []
+        self.times_ms: list[float] = []
+        self.has_shown = threading.Event()
+
+    def show(self, picture: ShownPicture) -> None:
+        self.shown.append(picture)
+        self.times_ms.append(clock_ms())
+        self.has_shown.set()
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number_in(picture.picture_rgb) for picture in self.shown]
+
+
+def open_playback(
+    screen: Screen,
+    *,
+    record_path: Path | None = None,
+    age_ms: Callable[[int, float], float | None] = lambda _capture_ms, _now_ms: None,
+) -> Playback:
+    return Playback(
+        cast(Reconstructor, GreyFaces()),
+        FIRST,
+        rate_fps=RATE_FPS,
+        record_path=record_path,
+        clock_ms=clock_ms,
+        age_ms=age_ms,
+        show=screen.show,
+    )
+
+
+def test_pictures_come_in_order_and_not_before_their_time() -> None:
+    screen = Screen()
+    playback = open_playback(screen)
+    start_ms = clock_ms()
+    # All arrive now, out of order, but were captured over 120 ms: the last arrived fastest.
+    for seq in (3, 0, 2, 1):
+        playback.take(seq, 5000 + seq * FRAME_MS, face(seq + 1), start_ms)
+    playback.close()
+    # The first three took 40 to 120 ms longer than the last, so their time is past.
+    assert screen.numbers[-1] == 4
+    assert screen.numbers == sorted(screen.numbers)
+    assert screen.times_ms[-1] >= start_ms + MIN_DELAY_MS
+    counts = playback.buffer.counts
+    assert counts.arrived == 4 == counts.shown + counts.late
+
+
+def test_without_a_face_the_last_picture_is_held() -> None:
+    screen = Screen()
+    playback = open_playback(screen)
+    for seq, number in enumerate([None, 5, None, 7]):
+        screen.has_shown.clear()
+        playback.take(seq, seq * FRAME_MS, None if number is None else face(number), clock_ms())
+        assert screen.has_shown.wait(5)
+    playback.close()
+    assert screen.numbers == [0, 5, 5, 7]
+    assert [picture.has_face for picture in screen.shown] == [False, True, False, True]
+    assert playback.without_face == 2
+    assert playback.times.report().keys() == {"draw"}
+
+
+def test_latency_is_kept_once_the_senders_clock_is_known() -> None:
+    screen = Screen()
+    playback = open_playback(screen, age_ms=lambda capture_ms, _now_ms: 55.0 if capture_ms else None)
+    for seq in range(2):
+        screen.has_shown.clear()
+        playback.take(seq, seq * FRAME_MS, face(1), clock_ms())
+        assert screen.has_shown.wait(5)
+    playback.close()
+    assert [picture.latency_ms for picture in screen.shown] == [None, 55.0]
+    assert [entry.latency_ms for entry in playback.latencies] == [55.0]
+
+
+def record(path: Path, frames: list[tuple[int, int]]) -> list[int]:
+    """What a recording of these (seq, number) frames shows; each is shown before the next arrives."""
+    screen = Screen()
+    playback = open_playback(screen, record_path=path)
+    for seq, number in frames:
+        screen.has_shown.clear()
+        playback.take(seq, 7000 + seq * FRAME_MS, face(number), clock_ms())
+        assert screen.has_shown.wait(5)
+    playback.close()
+    assert "record" in playback.times.report()
+    return [number_in(frame.frame_rgb) for frame in read_video(path)]
+
+
+def test_a_recording_has_every_frame_at_its_place(tmp_path: Path) -> None:
+    assert record(tmp_path / "a.mp4", [(0, 1), (1, 2), (4, 5), (5, 6)]) == [1, 2, 2, 2, 5, 6]
+
+
+def test_a_recording_starts_with_the_first_frame_that_was_sent(tmp_path: Path) -> None:
+    assert record(tmp_path / "a.mp4", [(2, 3), (3, 4)]) == [3, 3, 3, 4]
+
+
+def test_a_number_from_nowhere_does_not_fill_the_disk(tmp_path: Path) -> None:
+    assert len(record(tmp_path / "a.mp4", [(2**32 - 2, 3), (2**32 - 1, 4)])) == 5 * RATE_FPS + 2
+
+
+def test_nothing_arrived_nothing_recorded(tmp_path: Path) -> None:
+    playback = open_playback(Screen(), record_path=tmp_path / "a.mp4")
+    playback.close()
+    playback.close()
+    assert not (tmp_path / "a.mp4").exists()
+
+
+def wait_for_error(playback: Playback) -> None:
+    for _ in range(500):
+        if playback.error is not None:
+            return
+        time.sleep(0.01)
+    pytest.fail("no error came")
+
+
+def test_an_error_of_the_thread_is_told_once_and_the_recording_kept(tmp_path: Path) -> None:
+    screen = Screen()
+    playback = open_playback(screen, record_path=tmp_path / "a.mp4")
+    playback.take(0, 0, face(4), clock_ms())
+    assert screen.has_shown.wait(5)
+    playback.take(1, FRAME_MS, face(13), clock_ms())
+    wait_for_error(playback)
+    playback.take(2, 2 * FRAME_MS, face(5), clock_ms())
+    with pytest.raises(ModelError, match="the generator failed"):
+        playback.close()
+    playback.close()
+    assert [number_in(frame.frame_rgb) for frame in read_video(tmp_path / "a.mp4")] == [4]
+
+
+def test_a_recording_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    playback = open_playback(Screen(), record_path=tmp_path / "missing" / "a.mp4")
+    playback.take(0, 0, face(4), clock_ms())
+    wait_for_error(playback)
+    with pytest.raises(DeviceError, match="cannot be written"):
+        playback.close()
+
+
+def test_an_error_at_the_end_of_the_recording_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: Any) -> None:
+        raise DeviceError("the disk is full")
+
+    monkeypatch.setattr("headgan.receiver.playback.TimedWriter.__exit__", fail)
+    screen = Screen()
+    playback = open_playback(screen, record_path=tmp_path / "a.mp4")
+    playback.take(0, 0, face(4), clock_ms())
+    assert screen.has_shown.wait(5)
+    with pytest.raises(DeviceError, match="the disk is full"):
+        playback.close()

@@ -1,0 +1,122 @@
+"""Drawing a person: reference in, the same picture out for the same parameters, and sensible ones for others."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.models.fitting import project
+from headgan.models.foreground import inpaint_background
+from headgan.models.generator import OnnxGenerator
+from headgan.models.morphable import MorphableModel
+from headgan.models.mouth import INNER_LIPS, mouth_mask
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.reference_quality import eye_opening, reference_quality
+
+SIZE = 256
+
+
+@pytest.fixture(scope="module")
+def model() -> MorphableModel:
+    return MorphableModel.load()
+
+
+def params_at(x: float = 0.0, yaw: float = 0.0, expression: NDArray[np.float32] | None = None) -> FaceParams:
+    camera = np.array([np.cos(yaw / 2), 0, np.sin(yaw / 2), 0, 0.35, x, 0], np.float32)
+    return FaceParams(
+        np.zeros(28, np.float32) if expression is None else expression, camera, np.zeros(2, np.float32)
+    )
+
+
+def textured_picture(seed: int) -> NDArray[np.uint8]:
+    """Soft noise, so that moving it shows."""
+    cv2 = pytest.importorskip("cv2")
+    noise = np.random.default_rng(seed).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    picture: NDArray[np.uint8] = cv2.resize(noise, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    return picture
+
+
+@pytest.fixture(scope="module")
+def reference(model: MorphableModel) -> ReferenceImage:
+    return ReferenceImage(textured_picture(1), np.zeros(model.identity_size, np.float32), params_at())
+
+
+@pytest.fixture(scope="module")
+def reconstructor(model: MorphableModel, reference: ReferenceImage) -> Reconstructor:
+    return Reconstructor(model, OnnxGenerator(provider="cpu"), reference)
+
+
+def test_the_reference_reproduces_itself(reconstructor: Reconstructor, reference: ReferenceImage) -> None:
+    drawn = reconstructor.draw(reference.params)
+    assert drawn.dtype == np.uint8
+    assert int(np.abs(drawn.astype(int) - reference.picture_rgb).max()) <= 1
+
+
+def test_the_face_moves_with_its_translation(reconstructor: Reconstructor, reference: ReferenceImage) -> None:
+    shift = 16
+    drawn = reconstructor.draw(params_at(x=shift / 128))
+    middle = np.s_[110:146, 110 + shift : 146 + shift]
+    before = np.s_[110:146, 110:146]
+    error = np.abs(drawn[middle].astype(int) - reference.picture_rgb[before])
+    assert float(error.mean()) < 2
+    assert float(np.abs(drawn[before].astype(int) - reference.picture_rgb[before]).mean()) > 10
+
+
+def test_drawing_does_not_depend_on_what_was_drawn_before(reconstructor: Reconstructor) -> None:
+    one = reconstructor.draw(params_at(yaw=0.3))
+    reconstructor.draw(params_at(x=0.3, yaw=-0.4))
+    np.testing.assert_array_equal(reconstructor.draw(params_at(yaw=0.3)), one)
+
+
+def open_mouth(model: MorphableModel) -> FaceParams:
+    """The expression, of both directions of each component, that opens the lips most."""
+    choices = []
+    for component in range(6):
+        for sign in (-2.5, 2.5):
+            expression = np.zeros(28, np.float32)
+            expression[component] = sign * model.expression_std[component]
+            params = params_at(expression=expression)
+            points = project(model, np.zeros(model.identity_size), params)
+            choices.append((float(points[14, 1] - points[13, 1]), params))
+    return max(choices, key=lambda choice: choice[0])[1]
+
+
+def test_an_opened_mouth_is_masked_between_the_lips_only(model: MorphableModel) -> None:
+    identity = np.zeros(model.identity_size)
+    closed, opened = project(model, identity, params_at()), project(model, identity, open_mouth(model))
+    mask = mouth_mask(opened, closed)
+    assert mask.shape == (SIZE, SIZE)
+    assert float(mask.max()) > 0.5
+    lips = (opened[list(INNER_LIPS), :2] + 1) * 128
+    rows, columns = np.nonzero(mask > 0.1)
+    assert lips[:, 1].min() - 4 < rows.min() and rows.max() < lips[:, 1].max() + 4
+    assert lips[:, 0].min() - 4 < columns.min() and columns.max() < lips[:, 0].max() + 4
+
+
+def test_a_mouth_that_the_reference_shows_as_open_is_not_masked(model: MorphableModel) -> None:
+    identity = np.zeros(model.identity_size)
+    closed, opened = project(model, identity, params_at()), project(model, identity, open_mouth(model))
+    assert not mouth_mask(opened, opened).any()
+    assert not mouth_mask(closed, opened).any()
+
+
+def test_a_reference_is_best_from_the_front_with_open_eyes(model: MorphableModel) -> None:
+    identity = np.zeros(model.identity_size)
+    front = project(model, identity, params_at())
+    assert eye_opening(front) > 0.18
+    assert reference_quality(model, front) == 1
+    turned = project(model, identity, params_at(yaw=0.9))
+    assert reference_quality(model, turned) < 1
+    shut = front.copy()
+    shut[145], shut[374] = shut[159], shut[386]
+    assert reference_quality(model, shut) == 0
+
+
+def test_the_background_is_kept_and_the_person_is_filled_from_it() -> None:
+    picture = np.full((SIZE, SIZE, 3), 200, np.uint8)
+    person = np.zeros((SIZE, SIZE), np.float32)
+    person[80:180, 80:180] = 1
+    picture[80:180, 80:180] = 20
+    background = inpaint_background(picture, person)
+    assert int(background.min()) >= 195
+    np.testing.assert_array_equal(background[person == 0], picture[person == 0])
