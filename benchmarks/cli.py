@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
+from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
 from headgan.proto.commands import Command, run_commands
 
 COMMANDS = (
@@ -29,6 +30,13 @@ COMMANDS = (
         bench_stages,
         "How long each stage of a frame takes.",
         "headgan-bench stages clip.mp4 -o stages.json",
+    ),
+    Command(
+        ("tracker",),
+        TrackerOptions,
+        bench_tracker,
+        "How fast the landmark network runs on LiteRT and on onnxruntime.",
+        "headgan-bench tracker -o tracker.json",
     ),
     Command(
         ("side-by-side",),

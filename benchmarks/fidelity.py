@@ -77,12 +77,17 @@ def draw_sheet(calls: list[tuple[str, Path, Path]], path: Path, columns: int = 6
     """
     rows = []
     for name, original, shown in calls:
-        pairs = list(zip(read_video(original), read_video(shown), strict=False))
-        places = np.linspace(0, len(pairs) - 1, columns).astype(int)
-        above = np.hstack([pairs[place][0].frame_rgb for place in places])
-        below = np.hstack([pairs[place][1].frame_rgb for place in places])
+        count = min(sum(1 for _ in read_video(path)) for path in (original, shown))
+        places = np.linspace(0, count - 1, columns).astype(int)
+        above, below = (_strip(path, places.tolist()) for path in (original, shown))
         rows.append(np.vstack([_label(name, above.shape[1]), above, below]))
     cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
+
+
+def _strip(path: Path, places: list[int]) -> NDArray[np.uint8]:
+    """The frames of a video at `places`, beside each other; a place may come twice."""
+    wanted = {index: frame.frame_rgb for index, frame in enumerate(read_video(path)) if index in places}
+    return np.hstack([wanted[place] for place in places])
 
 
 def _label(text: str, width: int) -> NDArray[np.uint8]:

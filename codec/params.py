@@ -28,7 +28,7 @@ PAYLOAD_BYTES = 1 + 4 * PARAMS_SIZE
 _MAX_VALUE = 1e3
 _MAX_LENGTH_ERROR = 1e-2
 # Half crop widths a model unit: from a face of a few pixels to one far larger than the crop.
-_MIN_SCALE, _MAX_SCALE = 1e-2, 10.0
+MIN_SCALE, MAX_SCALE = 1e-2, 10.0
 _WIRE_FLOAT = np.dtype("<f4")
 
 
@@ -87,8 +87,8 @@ class FaceParams:
             return "a value is not a number or out of range"
         if abs(float(np.linalg.norm(self.quaternion)) - 1) > _MAX_LENGTH_ERROR:
             return "the rotation is no unit quaternion"
-        if not _MIN_SCALE <= self.scale <= _MAX_SCALE:
-            return f"scale {self.scale:g}, must be {_MIN_SCALE} to {_MAX_SCALE:g}"
+        if not MIN_SCALE <= self.scale <= MAX_SCALE:
+            return f"scale {self.scale:g}, must be {MIN_SCALE} to {MAX_SCALE:g}"
         return None
 
     def to_bytes(self) -> bytes:

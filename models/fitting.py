@@ -32,9 +32,9 @@ from headgan.models.rotation import (
 DEPTH_WEIGHT = 0.3
 # Expected error of a point in half crop widths. Neighbouring points err together, so this is larger than the
 # error of one point and leaves the prior its say.
-POINT_STD = 0.02
-# A face a thousandth of the crop is none; below it the fit has nothing left to turn.
-MIN_SCALE = 1e-3
+POINT_STD = 0.005
+# A face of a fiftieth of the crop is none; below it the fit has nothing left to turn. The wire allows half of it.
+MIN_SCALE = 0.02
 FRAME_ITERATIONS = 2
 COLD_START_ITERATIONS = 8
 IDENTITY_ITERATIONS = 8

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgan.models.generator import OnnxGenerator
+import numpy as np
+
+from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
+from headgan.models.generator import Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
@@ -77,6 +82,7 @@ def _receive(options: ReceiveOptions) -> int:
     model = MorphableModel.load()
     reference = read_reference(options.reference, model) if options.reference else None
     generator = OnnxGenerator(options.generator, provider=options.provider)
+    _warm_up(model, generator)
     sys.stderr.write(f"{PROG}: networks run on {generator.provider}\n")
 
     async def run(stopped: asyncio.Event) -> None:
@@ -100,6 +106,15 @@ def _receive(options: ReceiveOptions) -> int:
 
     run_until_stopped(run)
     return 0
+
+
+def _warm_up(model: MorphableModel, generator: Generator) -> None:
+    """Draws a face that nobody sees: what is compiled or loaded for it, a caller need not wait for."""
+    camera = np.array([1, 0, 0, 0, 1, 0, 0], np.float32)
+    params = FaceParams(np.zeros(EXPRESSION_SIZE, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
+    blank = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    nobody = ReferenceImage(blank, np.zeros(model.identity_size, np.float32), params)
+    Reconstructor(model, generator, nobody).draw(params)
 
 
 def _clock_ms() -> float:

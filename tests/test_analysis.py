@@ -194,7 +194,7 @@ def test_a_file_without_a_face_is_an_error() -> None:
 
 def test_a_long_file_without_a_face_is_given_up() -> None:
     film = Film([NOBODY] * 3000)
-    film.frame_rgb = lambda _index: np.zeros((2, 2, 3), np.uint8)  # type: ignore[method-assign]
+    film.frame_rgb = lambda _index: np.zeros((2, 2, 3), np.uint8)  # type: ignore[method-assign,assignment]
     analyser = FaceAnalyser(MODEL, PlayedTracker(film), crop="auto", smoothing=None, clock_ms=lambda: 0.0)
     with pytest.raises(FaceError):
         analyser.settle(film, threading.Event())

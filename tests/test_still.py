@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headgan.codec import still
 from headgan.codec.still import MEDIA_TYPE, STILL_SIZE, decode_still, encode_still
 from headgan.proto.control import MAX_REFERENCE_BYTES
 from headgan.proto.errors import WireError
@@ -62,7 +61,7 @@ def test_another_media_type_is_refused() -> None:
 def test_another_size_is_refused_before_anything_is_decoded(
     width: int, height: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(still.cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("it was decoded"))
     with pytest.raises(WireError, match=f"{width}x{height} pixels, need 256x256"):
         decode_still(with_size(width, height), MEDIA_TYPE)
 

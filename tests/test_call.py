@@ -1,0 +1,622 @@
+"""Whole calls in one process over 127.0.0.1: every frame accounted for, every way to end, every peer that lies."""
+
+import asyncio
+import gc
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
+from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.video import read_video
+from headgan.models.fitting import project
+from headgan.models.generator import Generator, OnnxGenerator
+from headgan.models.morphable import MorphableModel
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.tracker import TrackedFace
+from headgan.proto.control import ByeReason, ReferenceReady
+from headgan.proto.errors import DeviceError, FaceError, HeadganError, PeerError, WireError
+from headgan.proto.hello import Hello, Role
+from headgan.proto.ice import IceConfig
+from headgan.proto.link import Link
+from headgan.proto.peer import Peer
+from headgan.proto.reference_transfer import Reference
+from headgan.proto.session import PeerBye, Session, StartStreaming
+from headgan.proto.signalling import Address, Listener, call
+from headgan.proto.wire import ParamPacket
+from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.display import Frame, ViewerStats
+from headgan.receiver.stats import receiver_stats
+from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
+from headgan.sender.call import SenderCall, SendSettings
+from headgan.sender.cli import sender_stats
+from headgan.sender.sources import Source, SourceFrame
+
+MODEL = MorphableModel.load()
+IDENTITY = np.zeros(MODEL.identity_size, np.float32)
+GENERATOR = OnnxGenerator(provider="cpu")
+LIMIT_S = 20.0
+RATE_FPS = 50.0
+
+
+def clock_ms() -> float:
+    return time.monotonic() * 1000
+
+
+def face(scale: float = 0.35) -> FaceParams:
+    camera = np.array([1, 0, 0, 0, scale, 0, 0], np.float32)
+    return FaceParams(np.zeros(EXPRESSION_SIZE, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
+
+
+def studio_frame() -> NDArray[np.uint8]:
+    """Somebody, as far as a segmentation can tell, in front of a white wall."""
+    frame_rgb = np.full((240, 320, 3), 255, np.uint8)
+    frame_rgb[60:200, 110:210] = np.random.default_rng(0).integers(0, 200, (140, 100, 3), np.uint8)
+    return frame_rgb
+
+
+FRAME_RGB = studio_frame()
+
+
+def soft_picture() -> NDArray[np.uint8]:
+    ramp = np.linspace(0, 255, 256).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(ramp[:, None, None], (256, 256, 3)))
+
+
+REFERENCE = ReferenceImage(soft_picture(), IDENTITY, face())
+
+
+class Clip:
+    """A source of `count` frames at 50 fps, without end if None; `error` comes at its end."""
+
+    def __init__(self, count: int | None, *, error: Exception | None = None, is_live: bool = False) -> None:
+        self.is_live = is_live
+        self.is_closed = False
+        self._count = count
+        self._error = error
+        self._position = 0
+
+    def read(self) -> SourceFrame | None:
+        if self._position == self._count:
+            if self._error is not None:
+                raise self._error
+            return None
+        if self.is_live:
+            time.sleep(1 / RATE_FPS)
+        self._position += 1
+        return SourceFrame(FRAME_RGB, (self._position - 1) * 1000 / RATE_FPS)
+
+    def rewind(self) -> None:
+        self._position = 0
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def describe(self) -> str:
+        return "a clip"
+
+
+class StillFace:
+    """A tracker that sees one face, always in the same place."""
+
+    def track(
+        self,
+        frame_rgb: NDArray[np.uint8],
+        is_wanted: Callable[[TrackedFace], bool] | None = None,  # noqa: ARG002
+    ) -> TrackedFace | None:
+        height, width = frame_rgb.shape[:2]
+        points = project(MODEL, IDENTITY, face(30)) + np.array([width / 2, height / 2, 0], np.float32)
+        return TrackedFace(points, 0.99)
+
+    def reset(self) -> None:
+        pass
+
+
+class QuickAnalyser(FaceAnalyser):
+    """Knows the answers: a face in every frame whose number is not in `without_face`."""
+
+    def __init__(self, *, without_face: range = range(0), settle_s: float = 0.0) -> None:
+        super().__init__(MODEL, StillFace(), crop="auto", smoothing=None, clock_ms=clock_ms)
+        self.frames = 0
+        self.has_settled = threading.Event()
+        self._without_face = without_face
+        self._settle_s = settle_s
+
+    def settle(self, source: Source, stopping: threading.Event) -> ReferenceImage | None:
+        stopping.wait(self._settle_s)
+        self.has_settled.set()
+        assert not cast(Clip, source).is_closed
+        return None if stopping.is_set() else REFERENCE
+
+    def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:  # noqa: ARG002
+        self.frames += 1
+        return AnalysedFrame(soft_picture(), None if self.frames in self._without_face else face())
+
+
+class QuickReconstructor:
+    """Draws the reference again and again; breaks when it is told to. The last one that was made is `newest`."""
+
+    newest: ClassVar["QuickReconstructor"]
+    breaks = threading.Event()
+
+    def __init__(self, _model: MorphableModel, _generator: Generator, reference: ReferenceImage) -> None:
+        self.reference = reference
+        QuickReconstructor.newest = self
+        QuickReconstructor.breaks.clear()
+
+    def draw(self, _params: FaceParams) -> NDArray[np.uint8]:
+        if QuickReconstructor.breaks.is_set():
+            raise DeviceError("the graphics card fell out")
+        return self.reference.picture_rgb
+
+
+class Screen:
+    """A display that counts pictures."""
+
+    def __init__(self) -> None:
+        self.is_closed = False
+        self.pictures = 0
+        self.states: list[str] = []
+        self.has_picture = threading.Event()
+
+    def publish(self, frame_rgb: Frame | None, stats: ViewerStats) -> None:
+        if not self.states or self.states[-1] != stats.state:
+            self.states.append(stats.state)
+        if frame_rgb is not None:
+            self.pictures += 1
+            self.has_picture.set()
+
+
+class Side:
+    """One side's `run` in a task, with its own Ctrl-C."""
+
+    def __init__(self, run: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+        self.stopped = asyncio.Event()
+        self._task = asyncio.create_task(run(self.stopped))
+
+    @property
+    def is_over(self) -> bool:
+        return self._task.done()
+
+    async def end(self) -> HeadganError | None:
+        """Waits for its end; what it raised."""
+        async with asyncio.timeout(LIMIT_S):
+            try:
+                await self._task
+            except HeadganError as error:
+                return error
+        return None
+
+
+class Call:
+    """A receiver that waits, and what a sender needs to call it."""
+
+    def __init__(
+        self,
+        tmp_path: Path,
+        *,
+        own_reference: ReferenceImage | None = None,
+    ) -> None:
+        self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
+        self.screen = Screen()
+        settings = ReceiveSettings(Address("127.0.0.1", 0), IceConfig(), 25.0, self.out)
+        self.receiver = ReceiverCall(settings, MODEL, GENERATOR, own_reference, self.screen, clock_ms)
+        self.receiving = Side(self.receiver.run)
+
+    async def address(self) -> Address:
+        for _ in range(1000):
+            if self.receiver.address is not None:
+                return self.receiver.address
+            await asyncio.sleep(0.005)
+        pytest.fail("the receiver does not listen")
+
+    async def sender(self, clip: Clip, analyser: FaceAnalyser | None = None) -> SenderCall:
+        settings = SendSettings(await self.address(), IceConfig(), RATE_FPS, self.crop)
+        return SenderCall(clip, analyser or QuickAnalyser(), MODEL, settings, clock_ms)
+
+    async def picture(self) -> None:
+        """Waits for the first picture on the screen."""
+        assert await asyncio.to_thread(self.screen.has_picture.wait, LIMIT_S)
+
+    def frames(self) -> dict[str, int]:
+        counted: dict[str, int] = receiver_stats(self.receiver, "a test")["frames"]
+        return counted
+
+
+def count_frames(path: Path) -> int:
+    return sum(1 for _ in read_video(path))
+
+
+@pytest.fixture(autouse=True)
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgan.receiver.call.Reconstructor", QuickReconstructor)
+
+
+@pytest.fixture
+def real_pictures(quick_pictures: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+    monkeypatch.setattr("headgan.receiver.call.Reconstructor", Reconstructor)
+
+
+@pytest.fixture(autouse=True)
+def no_noise(caplog: pytest.LogCaptureFixture) -> Any:
+    """No call, however it ends, may leave a warning, a traceback or a task whose error nobody asked for."""
+    caplog.set_level(logging.INFO, "headgan")
+    yield
+    gc.collect()  # which is when asyncio tells of errors that nobody asked for
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.usefixtures("real_pictures")
+async def test_a_clip_is_called_through_to_its_end(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    talk = Call(tmp_path)
+    clip = Clip(12)
+    analyser = FaceAnalyser(MODEL, StillFace(), crop="auto", smoothing=None, clock_ms=clock_ms)
+    sender = await talk.sender(clip, analyser)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+
+    frames = talk.frames()
+    assert sender.counts.sent == frames["sent"] == frames["shown"] + frames["late"] + frames["lost"]
+    assert sender.counts.sent + sender.dropped + sender.skipped == 12
+    assert frames["shown"] == talk.screen.pictures == talk.receiver.pictures
+    assert frames["no_face"] == frames["duplicates"] == 0
+    assert talk.screen.states == ["waiting", "live", "ended"]
+    assert sender.farewell == talk.receiver.farewell == "the clip is over"
+    assert clip.is_closed
+    # Both videos line up, except where the network lost the last frame.
+    assert count_frames(talk.crop) - frames["lost"] <= count_frames(talk.out) <= count_frames(talk.crop)
+    program_version = sender_stats(sender)["version"]
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("headgan")]
+    assert sorted(told) == [
+        f"call from headgan-send {program_version}",
+        f"connected to headgan-recv {program_version}",
+        "the sender ended the call: the clip is over",
+        f"waiting for a call on {await talk.address()}",
+    ]
+
+
+async def test_both_sides_report_the_same_call(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    sender = await talk.sender(Clip(30), QuickAnalyser(without_face=range(2, 1000, 2)))
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, "a test")
+    assert (sent["role"], received["role"]) == ("sender", "receiver")
+    assert sent["frames"]["sent"] == received["frames"]["sent"] == sender.analyser.frames  # type: ignore[attr-defined]
+    assert sent["frames"]["no_face"] == sent["frames"]["sent"] // 2 > 0
+    assert 0 < received["frames"]["no_face"] <= sent["frames"]["no_face"]
+    assert "no face" in talk.screen.states
+    assert sent["bytes"]["payload_sent"] >= received["bytes"]["payload_received"] > 0
+    assert received["bytes"]["is_measured"]
+    assert received["latency_ms"]["p50"] < 1000
+    assert sent["seconds"] > 0
+    assert 0 < sent["fps"] < 1.5 * RATE_FPS
+
+
+@pytest.mark.parametrize("who", ["sender", "receiver", "window"])
+async def test_a_hang_up_ends_both_sides_within_a_second(who: str, tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    clip = Clip(None)
+    sender = await talk.sender(clip)
+    sending = Side(sender.run)
+    await talk.picture()
+    start_s = time.monotonic()
+    if who == "sender":
+        sending.stopped.set()
+    elif who == "receiver":
+        talk.receiving.stopped.set()
+    else:
+        talk.screen.is_closed = True
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    # A closed window is noticed twice a second.
+    assert time.monotonic() - start_s < (1.6 if who == "window" else 1.1)
+    text = "the caller hung up" if who == "sender" else "the receiver hung up"
+    assert sender.farewell == talk.receiver.farewell == text
+    assert clip.is_closed
+    frames = talk.frames()
+    assert frames["sent"] == frames["shown"] + frames["late"] + frames["lost"]
+    assert count_frames(talk.out) > 0
+    assert count_frames(talk.crop) > 0
+
+
+async def test_both_may_hang_up_at_once(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    sending = Side((await talk.sender(Clip(None))).run)
+    await talk.picture()
+    sending.stopped.set()
+    talk.receiving.stopped.set()
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+
+
+async def test_a_receiver_with_a_photo_needs_no_reference(tmp_path: Path) -> None:
+    own = ReferenceImage(soft_picture()[::-1].copy(), IDENTITY, face())
+    talk = Call(tmp_path, own_reference=own)
+    sender = await talk.sender(Clip(5))
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert QuickReconstructor.newest.reference is own
+    assert sender.peer is not None
+    # Its picture alone would be more.
+    assert sender.peer.wire_bytes().sent < 10_000
+
+
+async def test_a_camera_that_vanishes_is_told_to_both(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    error = DeviceError("camera 0 stopped delivering frames; was it unplugged?")
+    sending = Side((await talk.sender(Clip(20, error=error, is_live=True))).run)
+    assert await sending.end() is error
+    received = await talk.receiving.end()
+    assert isinstance(received, PeerError)
+    assert str(received) == f"the sender ended the call: {error}"
+    assert count_frames(talk.out) > 5
+    assert talk.screen.states[-1] == "ended"
+
+
+async def test_a_generator_that_fails_is_told_to_both(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    sending = Side((await talk.sender(Clip(None))).run)
+    await talk.picture()
+    QuickReconstructor.breaks.set()
+    sent = await sending.end()
+    assert str(sent) == "the other side ended the call: the graphics card fell out"
+    assert isinstance(await talk.receiving.end(), DeviceError)
+    assert count_frames(talk.out) >= 1
+
+
+async def test_a_crop_that_cannot_be_saved_ends_the_call(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    talk.crop = tmp_path / "missing" / "crop.mp4"
+    sending = Side((await talk.sender(Clip(None))).run)
+    sent, received = await sending.end(), await talk.receiving.end()
+    assert isinstance(sent, DeviceError)
+    assert "crop.mp4: the video cannot be written" in str(sent)
+    assert isinstance(received, PeerError)
+
+
+async def test_a_clip_without_a_face_calls_nobody(tmp_path: Path) -> None:
+    class Faceless(QuickAnalyser):
+        def settle(self, source: Source, stopping: threading.Event) -> ReferenceImage | None:  # noqa: ARG002
+            raise FaceError("no face found in a clip")
+
+    talk = Call(tmp_path)
+    clip = Clip(5)
+    sending = Side((await talk.sender(clip, Faceless())).run)
+    assert isinstance(await sending.end(), FaceError)
+    assert clip.is_closed
+    assert not talk.receiving.is_over
+    talk.receiving.stopped.set()
+    assert await talk.receiving.end() is None
+    assert talk.screen.states == ["waiting"]
+
+
+async def test_a_sender_can_be_stopped_while_it_looks_for_a_face(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    clip, analyser = Clip(5), QuickAnalyser(settle_s=LIMIT_S)
+    sending = Side((await talk.sender(clip, analyser)).run)
+    await asyncio.sleep(0.05)
+    assert not analyser.has_settled.is_set()
+    sending.stopped.set()
+    assert await sending.end() is None
+    # The source was not closed before the thread that reads it was through.
+    assert analyser.has_settled.is_set()
+    assert clip.is_closed
+    talk.receiving.stopped.set()
+    assert await talk.receiving.end() is None
+
+
+async def test_nobody_listens() -> None:
+    clip = Clip(5)
+    settings = SendSettings(Address("127.0.0.1", 9), IceConfig(), RATE_FPS, None)
+    sending = Side(SenderCall(clip, QuickAnalyser(), MODEL, settings, clock_ms).run)
+    error = await sending.end()
+    assert isinstance(error, PeerError)
+    assert "127.0.0.1:9 cannot be reached" in str(error)
+    assert clip.is_closed
+
+
+async def test_a_second_sender_is_refused_and_the_first_call_goes_on(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    first = Side((await talk.sender(Clip(None))).run)
+    await talk.picture()
+    talk.crop = tmp_path / "second.mp4"
+    second = Side((await talk.sender(Clip(None))).run)
+    error = await second.end()
+    assert isinstance(error, PeerError)
+    assert "in another call" in str(error)
+    shown = talk.screen.pictures
+    await asyncio.sleep(0.2)
+    assert talk.screen.pictures > shown
+    first.stopped.set()
+    assert await first.end() is None
+    assert await talk.receiving.end() is None
+
+
+async def test_a_taken_port_is_one_sentence() -> None:
+    async with Listener("127.0.0.1", 0, IceConfig()) as listener:
+        settings = ReceiveSettings(listener.address, IceConfig(), 25.0, None)
+        receiver = ReceiverCall(settings, MODEL, GENERATOR, None, None, clock_ms)
+        error = await Side(receiver.run).end()
+    assert isinstance(error, PeerError)
+    assert "cannot listen on" in str(error)
+
+
+# From here on one side is not a headgan but somebody who knows the protocol and means harm.
+
+SENDER_HELLO = Hello(Role.SENDER, "stranger", 25.0, MODEL.model_id, identity_to_bytes(IDENTITY))
+GOOD_REFERENCE = Reference(encode_still(REFERENCE.picture_rgb), MEDIA_TYPE, face().to_bytes())
+
+
+@asynccontextmanager
+async def stranger(
+    talk: Call, hello: Hello = SENDER_HELLO, reference: Reference = GOOD_REFERENCE
+) -> AsyncIterator[tuple[Peer, Link]]:
+    """A sender that keeps to the protocol as far as the test wants it to."""
+    address = await talk.address()
+    peer = await call(address.host, address.port, IceConfig())
+    link = Link(peer, Session(hello, reference), clock_ms=clock_ms, on_params=lambda _packet: None)
+    async with link:
+        yield peer, link
+
+
+async def stream(link: Link) -> None:
+    """Returns when the receiver waits for frames."""
+    async with asyncio.timeout(LIMIT_S):
+        while not isinstance(await link.next_event(), StartStreaming):
+            pass
+
+
+async def refused(talk: Call) -> str:
+    """How the receiver refuses what it was sent."""
+    error = await talk.receiving.end()
+    assert isinstance(error, WireError)
+    assert talk.screen.states[-1] == "ended"
+    return str(error)
+
+
+@pytest.mark.parametrize("data", [b"", b"\xff" * 40, b"\x01\x01\x80"])
+async def test_garbage_on_control_ends_the_call(data: bytes, tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    async with stranger(talk) as (peer, _link):
+        await peer.send_control(data)
+        await refused(talk)
+
+
+async def test_frames_before_their_time_end_the_call(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    async with stranger(talk) as (peer, _link):
+        # The hello is on its way, but nothing that a receiver could draw.
+        assert peer.send_params(ParamPacket(0, 0, True, face().to_bytes()).to_bytes())
+        assert "before the reference was ready" in await refused(talk)
+
+
+@pytest.mark.parametrize(
+    ("packet", "complaint"),
+    [
+        (b"\x00" * 30, "param packet: type 0"),
+        (ParamPacket(0, 0, True, b"face").to_bytes(), "face parameters: 4 bytes"),
+        (ParamPacket(0, 0, True, b"\x01" + b"\xff" * 148).to_bytes(), "out of range"),
+        (ParamPacket(0, 0, True, face(-1.0).to_bytes()).to_bytes(), "scale"),
+    ],
+)
+async def test_garbage_on_params_ends_the_call(packet: bytes, complaint: str, tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    async with stranger(talk) as (peer, link):
+        await stream(link)
+        assert peer.send_params(packet)
+        assert complaint in await refused(talk)
+
+
+async def test_a_clock_that_jumps_ends_the_call_and_not_the_disk(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    async with stranger(talk) as (_peer, link):
+        await stream(link)
+        assert link.send_params(ParamPacket(0, 1000, True, face().to_bytes()))
+        await talk.picture()
+        assert link.send_params(ParamPacket(1, 2**31, True, face().to_bytes()))
+        assert "clock jumped" in await refused(talk)
+    assert count_frames(talk.out) == 1
+
+
+@pytest.mark.usefixtures("real_pictures")
+async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    studio = Reference(
+        encode_still(FRAME_RGB[:, 40:296][:256].repeat(2, 0)[:256]), MEDIA_TYPE, face().to_bytes()
+    )
+    async with stranger(talk, reference=studio) as (_peer, link):
+        await stream(link)
+        for seq, params in enumerate([face(10.0), face(0.02), face()]):
+            assert link.send_params(ParamPacket(seq, seq * 40, True, params.to_bytes()))
+            await asyncio.sleep(0.06)
+        await link.hang_up(ByeReason.ENDED, "done", frames_sent=3)
+        assert await talk.receiving.end() is None
+    assert talk.frames()["sent"] == 3
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        (Reference(b"no picture", MEDIA_TYPE, face().to_bytes()), "not a plain lossy WebP"),
+        (Reference(GOOD_REFERENCE.image, "image/png", face().to_bytes()), "'image/png' is not known"),
+        (Reference(GOOD_REFERENCE.image, MEDIA_TYPE, b""), "face parameters: 0 bytes"),
+    ],
+)
+async def test_a_reference_that_is_none_ends_the_call(
+    reference: Reference, complaint: str, tmp_path: Path
+) -> None:
+    talk = Call(tmp_path)
+    async with stranger(talk, reference=reference) as (_peer, link):
+        assert complaint in await refused(talk)
+        async with asyncio.timeout(LIMIT_S):
+            while not isinstance(event := await link.next_event(), PeerBye):
+                pass
+    assert event.bye.reason is ByeReason.PROTOCOL_ERROR
+    assert complaint in event.bye.text
+
+
+async def test_another_face_model_is_told_to_both(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    async with stranger(talk, Hello(Role.SENDER, "stranger", 25.0, bytes(8))) as (_peer, link):
+        error = await talk.receiving.end()
+        assert isinstance(error, PeerError)
+        assert "different face model" in str(error)
+        with pytest.raises(PeerError, match="different face model"):
+            await link.next_event()
+
+
+@asynccontextmanager
+async def strange_receiver(clip: Clip) -> AsyncIterator[tuple[Peer, Link, Side]]:
+    """A sender and the stranger that it calls; the stranger has said hello."""
+    hello = Hello(Role.RECEIVER, "stranger", 25.0, MODEL.model_id)
+    async with Listener("127.0.0.1", 0, IceConfig()) as listener:
+        settings = SendSettings(listener.address, IceConfig(), RATE_FPS, None)
+        sending = Side(SenderCall(clip, QuickAnalyser(), MODEL, settings, clock_ms).run)
+        async with asyncio.timeout(LIMIT_S):
+            peer = await listener.accept()
+        link = Link(peer, Session(hello), clock_ms=clock_ms, on_params=lambda _packet: None)
+        async with link:
+            yield peer, link, sending
+
+
+async def test_garbage_from_a_receiver_ends_the_call() -> None:
+    clip = Clip(None)
+    async with strange_receiver(clip) as (peer, link, sending):
+        await link.next_event()
+        link.reference_ready()
+        await peer.send_control(ReferenceReady().to_bytes())
+        error = await sending.end()
+    assert isinstance(error, WireError)
+    assert "ReferenceReady came from a sender, or twice" in str(error)
+    assert clip.is_closed
+
+
+async def test_frames_from_a_receiver_end_the_call() -> None:
+    async with strange_receiver(Clip(None)) as (peer, link, sending):
+        await link.next_event()
+        peer.send_params(ParamPacket(0, 0, False, b"").to_bytes())
+        assert isinstance(await sending.end(), WireError)
+
+
+async def test_a_receiver_that_just_goes_is_told() -> None:
+    clip = Clip(None)
+    async with strange_receiver(clip) as (peer, link, sending):
+        await link.next_event()
+        link.reference_ready()
+        await peer.close()
+        error = await sending.end()
+    assert isinstance(error, PeerError)
+    assert "the connection to the other side was lost" in str(error)
+    assert clip.is_closed

@@ -1,0 +1,199 @@
+"""`headgan-recv` as a user calls it: one line for each mistake, the right exit code, and Ctrl-C while it waits."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from headgan.models.morphable import MorphableModel
+from headgan.models.tracker import MediaPipeTracker, TrackedFace
+from headgan.proto.errors import DeviceError, FaceError
+from headgan.receiver import cli
+from headgan.receiver.reference_photo import read_reference
+
+MODEL = MorphableModel.load()
+
+
+def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and what was written to stderr."""
+    try:
+        code = cli.main(line.split())
+    except SystemExit as end:
+        assert isinstance(end.code, int)
+        code = end.code
+    return code, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--listen nowhere", "address 'nowhere' must look like"),
+        ("--listen 0.0.0.0:0", "address '0.0.0.0:0' must look like"),
+        ("--viewer television", "argument --viewer: invalid choice: 'television'"),
+        ("--viewer-address here", "address 'here' must look like"),
+        ("--provider abacus", "argument --provider: invalid choice: 'abacus'"),
+        ("--provider tensorrt", "--provider tensorrt does not work here; install"),
+        ("--stun example.org", "STUN server 'example.org' must look like"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    line: str, complaint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Whatever the machine that tests has, this one has a CPU.
+    monkeypatch.setattr("onnxruntime.get_available_providers", lambda: ["CPUExecutionProvider"])
+    code, text = run(line, capsys)
+    assert code == 2
+    assert text.startswith("headgan-recv: ")
+    assert text.count("\n") == 1
+    assert complaint in text
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--reference {here}/missing.jpg", "--reference {here}/missing.jpg: no such file"),
+        ("--reference {here}", "no such file"),
+        ("--reference {here}/text.jpg", "is no picture that can be read; give a JPEG, PNG or WebP file"),
+        ("--reference {here}/empty.jpg", "is no picture that can be read"),
+        ("--reference {here}/wall.png", "shows no face; give a photograph that shows it from the front"),
+        ("--generator {here}/text.jpg", "cannot be loaded by onnxruntime"),
+        ("--record {here}/no/call.mp4", "--record {here}/no/call.mp4: the folder {here}/no does not exist"),
+        ("--stats {here}", "--stats {here}: this is a folder"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line_and_exit_code_1(
+    line: str, complaint: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.jpg").write_text("this is no picture")
+    (tmp_path / "empty.jpg").touch()
+    cv2.imwrite(str(tmp_path / "wall.png"), np.full((300, 400, 3), 200, np.uint8))
+    code = cli.main(line.format(here=tmp_path).split())
+    assert code == 1
+    text = capfd.readouterr().err
+    assert text.startswith("headgan-recv: ")
+    assert text.count("\n") == 1
+    assert complaint.format(here=tmp_path) in text
+
+
+def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stats = tmp_path / "stats.json"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, text = run(f"--listen 127.0.0.1:{port} --viewer none --provider cpu --stats {stats}", capsys)
+    assert code == 1
+    assert text.splitlines() == [
+        "headgan-recv: networks run on cpu",
+        f"headgan-recv: cannot listen on 127.0.0.1:{port} (address already in use); "
+        "is another headgan-recv running? choose a different port",
+    ]
+    assert json.loads(stats.read_text())["seconds"] == 0
+
+
+def test_a_taken_port_of_the_viewer(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, text = run(f"--viewer-address 127.0.0.1:{port} --provider cpu", capsys)
+    assert code == 1
+    assert f"the viewer cannot listen on 127.0.0.1:{port}" in text
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for argument in ("--help", "--version"):
+        with pytest.raises(SystemExit) as end:
+            cli.main([argument])
+        assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert "example:\n  headgan-recv --reference me.jpg --record call.mp4" in text
+    assert text.endswith(f"headgan-recv {version('headgan')}\n")
+
+
+class SeesFaces:
+    """In place of the tracker: `count` faces, of which the first is the model's mean face."""
+
+    count = 1
+
+    def count_faces(self, _frame_rgb: object) -> int:
+        return self.count
+
+    def track(self, _frame_rgb: object) -> TrackedFace:
+        return TrackedFace((MODEL.mean * 60 + np.array([200, 150, 0])).astype(np.float32), 0.9)
+
+
+@pytest.fixture
+def faces(monkeypatch: pytest.MonkeyPatch) -> type[SeesFaces]:
+    monkeypatch.setattr("headgan.receiver.reference_photo.MediaPipeTracker", SeesFaces)
+    return SeesFaces
+
+
+def test_a_photograph_becomes_a_reference(faces: type[SeesFaces], tmp_path: Path) -> None:
+    photo = tmp_path / "me.png"
+    # Grey, with alpha, and far too large: all of that is turned into what a call needs.
+    cv2.imwrite(str(photo), np.full((1500, 4096, 4), 100, np.uint8))
+    reference = read_reference(photo, MODEL)
+    assert faces.count == 1
+    assert reference.picture_rgb.shape == (256, 256, 3)
+    assert reference.identity.shape == (MODEL.identity_size,)
+    assert reference.params.quaternion == pytest.approx([1, 0, 0, 0], abs=0.02)
+
+
+def test_a_photograph_of_two_is_refused(
+    faces: type[SeesFaces], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "count", 2)
+    photo = tmp_path / "us.jpg"
+    cv2.imwrite(str(photo), np.zeros((300, 400, 3), np.uint8))
+    with pytest.raises(FaceError, match="shows 2 faces; give a photograph of one person"):
+        read_reference(photo, MODEL)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs files that cannot be read")
+def test_a_photograph_that_may_not_be_read(tmp_path: Path) -> None:
+    photo = tmp_path / "secret.jpg"
+    photo.touch(mode=0o000)
+    with pytest.raises(DeviceError, match="cannot be read"):
+        read_reference(photo, MODEL)
+
+
+def test_the_tracker_starts_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
+    MediaPipeTracker()
+    os.write(2, b"stderr is still there")
+    assert capfd.readouterr().err == "stderr is still there"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a Ctrl-C cannot be sent to one process there")
+@pytest.mark.parametrize("viewer", ["none", "web"])
+def test_ctrl_c_while_it_waits_ends_it_at_once(viewer: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    stats = tmp_path / "stats.json"
+    command = [sys.executable, "-c", "import sys; from headgan.receiver.cli import main; sys.exit(main())"]
+    options = f"--listen 127.0.0.1:{port} --viewer {viewer} --provider cpu --stats {stats}"
+    process = subprocess.Popen(
+        [*command, *options.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr is not None
+    lines: list[str] = []
+    while not lines or "waiting" not in lines[-1]:
+        lines.append(process.stderr.readline())
+        assert lines[-1], "it ended by itself"
+    start_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert time.monotonic() - start_s < 2.0  # a second, on a machine that is not busy testing
+    assert lines == [
+        "headgan-recv: networks run on cpu\n",
+        f"headgan-recv: waiting for a call on 127.0.0.1:{port}\n",
+    ]
+    assert err == ""
+    assert out.startswith("watch at http://127.0.0.1:") if viewer == "web" else out == ""
+    assert json.loads(stats.read_text())["ended"] == ""

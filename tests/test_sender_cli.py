@@ -1,0 +1,199 @@
+"""`headgan-send` as a user calls it: one line for each mistake, the right exit code, and what it writes."""
+
+import json
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headgan.models.morphable import MorphableModel
+from headgan.models.tracker import TrackedFace
+from headgan.proto.errors import DeviceError
+from headgan.sender import cli
+from headgan.sender.camera import CameraInfo
+from headgan.sender.sources import SourceFrame
+
+MODEL = MorphableModel.load()
+
+
+class BlankClip:
+    """A short clip of nothing."""
+
+    is_live = False
+
+    def __init__(self) -> None:
+        self.left = 20
+        self.is_closed = False
+
+    def read(self) -> SourceFrame | None:
+        self.left -= 1
+        return SourceFrame(np.zeros((240, 320, 3), np.uint8), 40.0) if self.left >= 0 else None
+
+    def rewind(self) -> None:
+        self.left = 20
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def describe(self) -> str:
+        return "blank.mp4"
+
+
+class SeesMeanFace:
+    """A tracker that sees the model's mean face everywhere."""
+
+    def track(
+        self,
+        frame_rgb: NDArray[np.uint8],  # noqa: ARG002
+        is_wanted: Callable[[TrackedFace], bool] | None = None,  # noqa: ARG002
+    ) -> TrackedFace | None:
+        points = MODEL.mean * 30 + np.array([160, 110, 0], np.float32)
+        return TrackedFace(points.astype(np.float32), 0.9)
+
+    def reset(self) -> None:
+        pass
+
+
+@pytest.fixture
+def clip(monkeypatch: pytest.MonkeyPatch) -> BlankClip:
+    """What every --camera opens."""
+    blank = BlankClip()
+    monkeypatch.setattr(cli, "open_source", lambda _spec, **_: blank)
+    return blank
+
+
+def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code and what was written to stderr."""
+    try:
+        code = cli.main(line.split())
+    except SystemExit as end:
+        assert isinstance(end.code, int)
+        code = end.code
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    return code, printed.err
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--crop 1,2", "--crop 1,2: give auto, none, or x,y,size"),
+        ("--crop=-1,0,100", "the corner cannot be negative"),
+        ("--crop 0,0,10", "the size is at least 32"),
+        ("--peer nowhere", "address 'nowhere' must look like"),
+        ("--peer host:0", "address 'host:0' must look like"),
+        ("--peer host:70000", "must look like"),
+        ("--smoothing 2", "--smoothing 2: give 0 (none) to 1 (strong)"),
+        ("--smoothing nan", "--smoothing nan"),
+        ("--fps 0", "--fps 0: give 1 to 120"),
+        ("--fps nan", "--fps nan: give 1 to 120"),
+        ("--fps fast", "argument --fps: invalid float value: 'fast'"),
+        ("--stun example.org", "STUN server 'example.org' must look like"),
+        ("--turn turn:secret", "the TURN server must look like"),
+        ("--colour", "unrecognized arguments: --colour"),
+    ],
+)
+def test_bad_usage_is_one_line_and_exit_code_2(
+    line: str, complaint: str, capsys: pytest.CaptureFixture[str], clip: BlankClip
+) -> None:
+    code, text = run(line, capsys)
+    assert code == 2
+    assert text.startswith("headgan-send: ")
+    assert text.count("\n") == 1
+    assert complaint in text
+    assert "secret" not in text
+    assert clip.left == 20
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("--camera missing.mp4", "missing.mp4 is neither the number of a camera nor a file that exists"),
+        ("--camera {here}", "the video cannot be read"),
+        ("--camera {here}/text.mp4", "the video cannot be read"),
+        ("--camera {here}/text.mp4 --stats {here}/no/stats.json", "--stats {here}/no/stats.json: the folder"),
+        ("--camera {here}/text.mp4 --save-crop {here}", "--save-crop {here}: this is a folder"),
+    ],
+)
+def test_what_cannot_be_opened_is_one_line_and_exit_code_1(
+    line: str, complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.mp4").write_text("this is no video")
+    code, text = run(line.format(here=tmp_path), capsys)
+    assert code == 1
+    assert text.startswith("headgan-send: ")
+    assert text.count("\n") == 1
+    assert complaint.format(here=tmp_path) in text
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cameras are numbered by video4linux")
+def test_a_missing_camera_says_how_to_list_them(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text = run("--camera 99", capsys)
+    assert code == 1
+    assert text.count("\n") == 1
+    assert "camera 99 did not open: no such device" in text
+    assert "--list" in text
+
+
+def test_a_clip_without_a_face(clip: BlankClip, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    stats = tmp_path / "stats.json"
+    # The real tracker: not a word of its libraries may reach the user.
+    code = cli.main(["--camera", "blank.mp4", "--stats", str(stats)])
+    assert code == 1
+    assert capfd.readouterr() == (
+        "",
+        "headgan-send: no face found in blank.mp4; the face has to be seen from the front\n",
+    )
+    assert clip.is_closed
+    written = json.loads(stats.read_text())
+    assert written["frames"]["sent"] == 0
+    assert written["version"] == version("headgan")
+    assert "kbps" not in written
+
+
+def test_nobody_listens(
+    clip: BlankClip, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "MediaPipeTracker", SeesMeanFace)
+    code, text = run("--peer 127.0.0.1:9", capsys)
+    assert code == 1
+    assert text == (
+        "headgan-send: 127.0.0.1:9 cannot be reached (connection refused); is headgan-recv running there?\n"
+    )
+    assert clip.is_closed
+
+
+def test_the_list_of_cameras(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(cli, "list_cameras", lambda: [CameraInfo(2, "/dev/video2", "A camera")])
+    assert cli.main(["--list-cameras"]) == 0
+    assert capsys.readouterr().out == "2  /dev/video2  A camera\n"
+    monkeypatch.setattr(cli, "list_cameras", list)
+    assert cli.main(["--list-cameras"]) == 0
+    assert capsys.readouterr().err == "headgan-send: no camera found\n"
+
+
+def test_an_error_while_the_stats_are_written_is_told(
+    clip: BlankClip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise DeviceError("the statistics cannot be written")
+
+    monkeypatch.setattr(cli, "MediaPipeTracker", SeesMeanFace)
+    monkeypatch.setattr(cli, "write_stats", fail)
+    code, text = run(f"--peer 127.0.0.1:9 --stats {tmp_path}/stats.json", capsys)
+    assert (code, text) == (1, "headgan-send: the statistics cannot be written\n")
+    assert clip.is_closed
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
+    for argument in ("--help", "--version"):
+        with pytest.raises(SystemExit) as end:
+            cli.main([argument])
+        assert end.value.code == 0
+    text = capsys.readouterr().out
+    assert "example:\n  headgan-send --camera 0 --peer 192.168.1.20:7000" in text
+    assert text.endswith(f"headgan-send {version('headgan')}\n")
