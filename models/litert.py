@@ -1,7 +1,7 @@
 """Runs one .tflite network: float arrays in, float arrays out by name.
 
-LiteRT runs the landmark network in about 3.6 ms on one core, onnxruntime in 6 after rewriting its PReLUs, and
-LiteRT takes the published file as it is.
+Why LiteRT: `headgan-bench tracker` saw it run the landmark network in 0.36 of the time that onnxruntime takes for the
+same network converted, and in 0.57 of the time after rewriting its PReLUs; and it takes the published file as it is.
 """
 
 import os

@@ -99,6 +99,16 @@ class ReceiverCall:
         Raises:
             HeadganError: whatever ended the call before its time.
         """
+        window = asyncio.create_task(self._stop_with_window(stopped))
+        try:
+            await self._run(stopped)
+        except HeadganError as error:
+            self.farewell = self.farewell or str(error)
+            raise
+        finally:
+            await end_tasks(window)
+
+    async def _run(self, stopped: asyncio.Event) -> None:
         settings = self._settings
         self._show_state("waiting")
         async with Listener(settings.listen.host, settings.listen.port, settings.ice) as listener:
@@ -129,7 +139,7 @@ class ReceiverCall:
     async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
         stop = asyncio.create_task(stopped.wait())
-        meter = asyncio.create_task(self._measure_rates(stopped))
+        meter = asyncio.create_task(self._measure_rates())
         events = asyncio.create_task(link.next_event())
         try:
             while True:
@@ -240,8 +250,16 @@ class ReceiverCall:
         if self._display:
             self._display.publish(None, ViewerStats(state=state))
 
-    async def _measure_rates(self, stopped: asyncio.Event) -> None:
-        """Keeps the numbers beside the picture fresh; ends the call when its window is closed."""
+    async def _stop_with_window(self, stopped: asyncio.Event) -> None:
+        """A user who closes the window wants no call, or no more of it."""
+        while self._display:
+            await asyncio.sleep(_RATE_INTERVAL_S)
+            if self._display.is_closed:
+                stopped.set()
+                return
+
+    async def _measure_rates(self) -> None:
+        """Keeps the numbers beside the picture fresh; raises what ended the playback."""
         if self.peer is None:
             return
         loop = asyncio.get_running_loop()
@@ -258,7 +276,5 @@ class ReceiverCall:
                 (new_pictures - pictures) / seconds,
             )
             then_s, wire, pictures = now_s, new_wire, new_pictures
-            if self._display and self._display.is_closed:
-                stopped.set()
             if self.playback and self.playback.error:
                 await asyncio.to_thread(self.playback.close)

@@ -126,6 +126,9 @@ class SenderCall:
             link = Link(self.peer, session, clock_ms=self.clock_ms, on_params=lambda _packet: None)
             async with link:
                 await self._talk(link, stopped)
+        except HeadganError as error:
+            self.farewell = self.farewell or str(error)
+            raise
         finally:
             if not self._is_handed_over:
                 self.source.close()

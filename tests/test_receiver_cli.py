@@ -95,7 +95,9 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         f"headgan-recv: cannot listen on 127.0.0.1:{port} (address already in use); "
         "is another headgan-recv running? choose a different port",
     ]
-    assert json.loads(stats.read_text())["seconds"] == 0
+    written = json.loads(stats.read_text())
+    assert written["seconds"] == 0
+    assert written["ended"].startswith("cannot listen on")
 
 
 def test_a_taken_port_of_the_viewer(capsys: pytest.CaptureFixture[str]) -> None:

@@ -151,6 +151,7 @@ def test_a_clip_without_a_face(clip: BlankClip, tmp_path: Path, capfd: pytest.Ca
     assert clip.is_closed
     written = json.loads(stats.read_text())
     assert written["frames"]["sent"] == 0
+    assert written["ended"] == "no face found in blank.mp4; the face has to be seen from the front"
     assert written["version"] == version("headgan")
     assert "kbps" not in written
 
