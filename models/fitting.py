@@ -36,6 +36,8 @@ POINT_STD = 0.005
 # A face of a fiftieth of the crop is none; below it the fit has nothing left to turn. The wire allows half of it.
 MIN_SCALE = 0.02
 FRAME_ITERATIONS = 2
+# Radians. Gauss-Newton squares the distance to the solution: after a turn this small 0.1 degrees are left.
+SMALL_TURN = 0.04
 COLD_START_ITERATIONS = 8
 IDENTITY_ITERATIONS = 8
 # A frame's own unknowns after the expression: rotation 3, scale 1, translation 3 (depth is a nuisance).
@@ -74,9 +76,10 @@ class _Basis:
         columns = basis.shape[1]
         mesh = basis.reshape(VERTICES, 3, columns)[:MESH_VERTICES]
         self.by_axis = np.ascontiguousarray(mesh.transpose(1, 0, 2), dtype=np.float64)
-        self.flat = self.by_axis.reshape(-1, columns)  # [3N, K]
-        # [3, 3, K, K]: products of the columns, axis by axis.
-        self.grams = np.einsum("ank,bnl->abkl", self.by_axis, self.by_axis, optimize=True)
+        # [3N, K], in the precision of the points: the fit is bound by memory, and the next step mends rounding.
+        self.flat = self.by_axis.reshape(-1, columns).astype(np.float32)
+        # [9, K * K]: products of the columns, axis by axis.
+        self.grams = np.einsum("ank,bnl->abkl", self.by_axis, self.by_axis, optimize=True).reshape(9, -1)
 
     def offsets(self, coefficients: NDArray[np.float64]) -> NDArray[np.float64]:
         """Float64 [N, 3]."""
@@ -124,7 +127,9 @@ class FaceFitter:
             state = self._cold_start(target)
             iterations = COLD_START_ITERATIONS
         for _ in range(iterations):
-            state = self._step(state, target)
+            state, turned = self._step(state, target)
+            if turned < SMALL_TURN and self._last is not None:
+                break
         self._last = state
         predicted = _project(self._rest[:MESH_VERTICES] + self._expression.offsets(state.expression), state)
         error = float(np.linalg.norm((predicted - target)[:, :2], axis=1).mean())
@@ -171,24 +176,35 @@ class FaceFitter:
         pose, residual = self._pose_system(state, target)
         back = state.scale * (state.rotation.T * self._row_weights**2)  # [3 model, 3 camera]
         mixing = back @ state.rotation * state.scale
-        columns = np.concatenate([pose, residual[..., None]], axis=2)  # [3, N, 8]
-        turned_back = np.tensordot(back, columns, axes=1).reshape(-1, _POSE_SIZE + 1)
+        columns = np.concatenate([pose, residual[..., None]], axis=2).astype(np.float32)  # [3, N, 8]
+        by_axis = columns.reshape(3, -1)
+        turned_back = (back.astype(np.float32) @ by_axis).reshape(-1, _POSE_SIZE + 1)
         cross = self._expression.flat.T @ turned_back  # [28, 8]
-        weighted = (columns * (self._row_weights**2)[:, None, None]).reshape(-1, _POSE_SIZE + 1)
-        own = pose.reshape(-1, _POSE_SIZE).T @ weighted  # [7, 8]
+        weighted = (by_axis * (self._row_weights.astype(np.float32) ** 2)[:, None]).reshape(
+            -1, _POSE_SIZE + 1
+        )
+        own = columns.reshape(-1, _POSE_SIZE + 1)[:, :_POSE_SIZE].T @ weighted  # [7, 8]
         normal = np.empty((EXPRESSION_SIZE + _POSE_SIZE,) * 2)
-        normal[:EXPRESSION_SIZE, :EXPRESSION_SIZE] = np.tensordot(mixing, self._expression.grams, axes=2)
+        normal[:EXPRESSION_SIZE, :EXPRESSION_SIZE] = (mixing.reshape(-1) @ self._expression.grams).reshape(
+            EXPRESSION_SIZE, EXPRESSION_SIZE
+        )
         normal[:EXPRESSION_SIZE, EXPRESSION_SIZE:] = cross[:, :-1]
         normal[EXPRESSION_SIZE:, :EXPRESSION_SIZE] = cross[:, :-1].T
         normal[EXPRESSION_SIZE:, EXPRESSION_SIZE:] = own[:, :-1]
         return normal, np.concatenate([cross[:, -1], own[:, -1]])
 
-    def _step(self, state: _State, target: NDArray[np.float64]) -> _State:
+    def _step(self, state: _State, target: NDArray[np.float64]) -> tuple[_State, float]:
+        """One Gauss-Newton step, and how far it turned, in radians.
+
+        The problem is linear but for the rotation, so that tells what a further step could still mend.
+        """
         normal, right = self._normal(state, target)
         diagonal = np.arange(EXPRESSION_SIZE)
         normal[diagonal, diagonal] += self._prior
         right[:EXPRESSION_SIZE] -= self._prior * state.expression
-        return _moved(state, np.linalg.solve(normal, right))
+        step = np.linalg.solve(normal, right)
+        turn = step[EXPRESSION_SIZE : EXPRESSION_SIZE + 3]
+        return _moved(state, step), float(np.linalg.norm(turn))
 
     def _params(self, state: _State, points: NDArray[np.floating]) -> FaceParams:
         camera = np.concatenate([matrix_to_quaternion(state.rotation), [state.scale], state.shift[:2]])
