@@ -74,6 +74,7 @@ def bench_endurance(options: EnduranceOptions) -> int:
         "run": describe_run(),
         "clip": options.clip.name,
         "minutes": options.minutes,
+        "cpu_stolen": files.cpu_stolen,
         "latency_ms": latency,
         "growth_ms": round(growth, 2),
         "sender": files.sender,
@@ -122,6 +123,7 @@ def _result(files: CallFiles) -> dict[str, Any]:
         "latency_p50_ms": receiver["latency_ms"]["p50"],
         "latency_p95_ms": receiver["latency_ms"]["p95"],
         "fit_error_px": sender["fit_error_px"]["mean"],
+        "cpu_stolen": files.cpu_stolen,
         "kbps": sender["kbps"],
         "stages_ms": {**sender["stages_ms"], **receiver["stages_ms"]},
     }
@@ -131,21 +133,25 @@ def _rounded(value: float | int) -> float | int:
     return round(value, 3) if isinstance(value, float) else value
 
 
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
+
+
 def _table(results: dict[str, dict[str, Any]], means: dict[str, float]) -> str:
     """A Markdown table, worst gain first."""
     lines = [
-        "| clip | PSNR | repeat | gain | sent | shown | late | lost | fps | latency p50 / p95 ms | fit px |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| clip | PSNR | repeat | gain | sent | shown | late | lost | fps | ms p50 / p95 | fit px | CPU stolen |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, result in sorted(results.items(), key=lambda item: float(item[1]["psnr_gain"])):
         lines.append(
             f"| {name} | {result['psnr']:.2f} | {result['psnr_repeat']:.2f} | {result['psnr_gain']:+.2f} "
             f"| {result['sent']} | {result['shown']} | {result['late']} | {result['lost']} "
             f"| {result['fps_shown']} | {result['latency_p50_ms']:.0f} / {result['latency_p95_ms']:.0f} "
-            f"| {result['fit_error_px']:.2f} |"
+            f"| {result['fit_error_px']:.2f} | {_percent(result['cpu_stolen'])} |"
         )
     lines.append(
         f"| **mean** | {means['psnr']:.2f} | {means['psnr_repeat']:.2f} | {means['psnr_gain']:+.2f} "
-        f"| | | | | {means['fps_shown']:.2f} | {means['latency_p50_ms']:.0f} | {means['fit_error_px']:.2f} |"
+        f"| | | | | {means['fps_shown']:.2f} | {means['latency_p50_ms']:.0f} | {means['fit_error_px']:.2f} | |"
     )
     return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,34 @@ def describe_run() -> dict[str, Any]:
         "onnxruntime": version("onnxruntime"),
         "commit": _commit(),
     }
+
+
+@dataclass(frozen=True)
+class CpuTime:
+    """Time of all cores since the machine started, in the kernel's ticks.
+
+    Attributes:
+        total: of any kind.
+        stolen: when a core had work, but the host gave its time to another machine.
+    """
+
+    total: int
+    stolen: int
+
+    def stolen_since(self, earlier: "CpuTime") -> float | None:
+        """Share of the cores' time that the host took since `earlier`, 0 to 1; None where nobody counts it."""
+        if self.total <= earlier.total:
+            return None
+        return round((self.stolen - earlier.stolen) / (self.total - earlier.total), 3)
+
+
+def read_cpu_time() -> CpuTime:
+    """The counters now; zeros on systems other than Linux."""
+    try:
+        numbers = [int(word) for word in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError):
+        return CpuTime(0, 0)
+    return CpuTime(sum(numbers), numbers[7])
 
 
 def _cpu_name() -> str:

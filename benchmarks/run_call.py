@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headgan.benchmarks.machine import read_cpu_time
 from headgan.proto.errors import HeadganError, PeerError
 
 # Longer than any part of a call takes that does not depend on the clip.
@@ -26,12 +27,14 @@ class CallFiles:
         recording: the video that was shown.
         sender: statistics of the sender.
         receiver: statistics of the receiver.
+        cpu_stolen: share of this machine's time that its host gave to others meanwhile, 0 to 1; None if unknown.
     """
 
     crop: Path
     recording: Path
     sender: dict[str, Any]
     receiver: dict[str, Any]
+    cpu_stolen: float | None
 
 
 def run_call(
@@ -62,6 +65,7 @@ def run_call(
     paths = {name: folder / name for name in ("out.mp4", "crop.mp4", "r.json", "s.json")}
     for path in paths.values():
         path.unlink(missing_ok=True)
+    before = read_cpu_time()
     receive = ["--listen", address, "--viewer", "none", "--stats", str(paths["r.json"])]
     send = ["--camera", str(clip), "--peer", address, "--stats", str(paths["s.json"])]
     if loop_s is None:
@@ -84,7 +88,8 @@ def run_call(
     finally:
         _kill(receiver)
     sender_stats, receiver_stats = (json.loads(paths[name].read_text()) for name in ("s.json", "r.json"))
-    return CallFiles(paths["crop.mp4"], paths["out.mp4"], sender_stats, receiver_stats)
+    stolen = read_cpu_time().stolen_since(before)
+    return CallFiles(paths["crop.mp4"], paths["out.mp4"], sender_stats, receiver_stats, stolen)
 
 
 def _start(side: str, words: list[str], log: Path) -> "subprocess.Popen[bytes]":

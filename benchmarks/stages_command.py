@@ -15,10 +15,11 @@ from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.video import read_video
 from headgan.models.crop import crop_around
-from headgan.models.fitting import FaceFitter, estimate_identity, project
+from headgan.models.fitting import FaceFitter, project
 from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask, inpaint_background
 from headgan.models.generator import GeneratorFrame, GeneratorReference, OnnxGenerator
+from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.mouth import mouth_mask
 from headgan.models.pncc import pncc_colors, render_pncc

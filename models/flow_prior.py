@@ -151,11 +151,13 @@ class FlowPrior:
         """
         shell = self._shell
         grid = pixel_grid(_COARSE)
-        new, old = quaternion_to_matrix(params.quaternion), quaternion_to_matrix(self._reference.quaternion)
+        new, old = (
+            quaternion_to_matrix(pose.quaternion).astype(np.float32) for pose in (params, self._reference)
+        )
         # Where a pixel's ray meets the shell: depth depends on the place in the head's frame, and that on
         # depth, so start from the plane through the centre and correct once.
-        flat = (grid - params.translation) / params.scale
-        depth = np.zeros(grid.shape[:2])
+        flat = (grid - params.translation) / np.float32(params.scale)
+        depth = np.zeros(grid.shape[:2], np.float32)
         for _ in range(3):
             in_head = flat @ new[:2] + depth[..., None] * new[2]
             x, y = in_head[..., 0], in_head[..., 1] - shell.center_y
@@ -163,14 +165,18 @@ class FlowPrior:
             # Moves along the ray until the head-frame z is the shell's.
             depth = depth + np.clip((shell_z - in_head[..., 2]) / max(new[2, 2], 0.5), -1, 1)
         in_head = flat @ new[:2] + depth[..., None] * new[2]
-        moved = self._reference.scale * (in_head @ old.T)[..., :2] + self._reference.translation - grid
+        moved = (
+            np.float32(self._reference.scale) * (in_head @ old.T)[..., :2]
+            + self._reference.translation
+            - grid
+        )
         half_y = np.where(y < 0, shell.half_height_up, shell.half_height_down)
         distance = np.sqrt((x / shell.half_width) ** 2 + (y / half_y) ** 2)
         near = _smooth_step(1 - (distance - 1) / shell.fade)
         shift = self._reference.translation - params.translation
         below = _smooth_step(y / shell.half_height_down - 0.5) * np.clip(2.5 - np.abs(x) / 2, 0, 1)
         far = (1 - near)[..., None] * below[..., None] * shell.body * shift
-        return (near[..., None] * moved + far).astype(np.float32), near.astype(np.float32)
+        return near[..., None] * moved + far, near
 
     def _edge_correction(
         self, inside: NDArray[np.float32], mask: NDArray[np.bool_], outside: NDArray[np.float32]

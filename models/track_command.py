@@ -13,7 +13,8 @@ from tqdm import tqdm
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, PARAMS_SIZE, FaceParams
 from headgan.codec.video import probe_video, read_video
 from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
-from headgan.models.fitting import FaceFitter, estimate_identity
+from headgan.models.fitting import FaceFitter
+from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
 from headgan.models.smoothing import OneEuroFilter, smoothing_settings
 from headgan.models.tracker import MediaPipeTracker

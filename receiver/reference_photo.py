@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.models.crop import crop_around
-from headgan.models.fitting import fit_face
+from headgan.models.identity import fit_face
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.tracker import MediaPipeTracker

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes, percentiles
 from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
-from headgan.models.fitting import FaceFitter, estimate_identity
+from headgan.models.fitting import FaceFitter
+from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage

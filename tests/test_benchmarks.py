@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.fidelity import draw_sheet, measure_fidelity, psnr
-from headgan.benchmarks.machine import describe_run
+from headgan.benchmarks.machine import CpuTime, describe_run, read_cpu_time
 from headgan.benchmarks.run_call import run_call
 from headgan.codec.video import VideoWriter, probe_video, read_video
 from headgan.proto.errors import HeadganError
@@ -105,3 +105,10 @@ def test_a_report_names_its_machine() -> None:
     run = describe_run()
     assert json.loads(json.dumps(run)) == run
     assert run["cpu"] and run["cores"] and run["headgan"]
+
+
+def test_stolen_time_is_a_share_of_the_time_between() -> None:
+    assert CpuTime(300, 30).stolen_since(CpuTime(100, 10)) == 0.1
+    assert CpuTime(0, 0).stolen_since(CpuTime(0, 0)) is None
+    now = read_cpu_time()
+    assert 0 <= now.stolen <= now.total

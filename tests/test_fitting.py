@@ -5,8 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
-from headgan.models import fitting
-from headgan.models.fitting import FaceFitter, estimate_identity, fit_face, project
+from headgan.models import fit_system
+from headgan.models.fit_system import FitSystem
+from headgan.models.fitting import FaceFitter, project
+from headgan.models.identity import estimate_identity, fit_face
 from headgan.models.morphable import MESH_VERTICES, VERTICES, MorphableModel
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix, rotation_vector_to_matrix
 
@@ -93,7 +95,7 @@ def test_pose_and_gaze_of_a_face_at_rest_are_found_exactly() -> None:
 
 
 def test_without_its_prior_the_fit_inverts_the_projection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "POINT_STD", 1e-4)
+    monkeypatch.setattr(fit_system, "POINT_STD", 1e-4)
     rng = np.random.default_rng(2)
     for _ in range(5):
         identity, params = random_identity(rng), random_params(rng)
@@ -238,3 +240,19 @@ def test_rotations_and_quaternions_are_inverse() -> None:
         assert quaternion[0] >= 0
         assert np.linalg.norm(quaternion) == pytest.approx(1)
         np.testing.assert_allclose(quaternion_to_matrix(quaternion), matrix, atol=1e-9)
+
+
+def test_the_fast_normal_equations_are_those_of_the_explicit_system() -> None:
+    model = MorphableModel.load()
+    system = FitSystem(model)
+    rng = np.random.default_rng(3)
+    expression = (rng.normal(size=28) * model.expression_std).astype(np.float32)
+    camera = np.array([0.9, 0.1, -0.4, 0.14, 0.35, 0.1, -0.2], np.float32)
+    camera[:4] /= np.linalg.norm(camera[:4])
+    face = FaceParams(expression, camera, np.zeros(2, np.float32))
+    target = project(model, np.zeros(model.identity_size), face)[:468].astype(np.float64)
+    state = system.cold_start(target)
+    jacobian, residual = system.system(state, target)
+    normal, right = system.normal(state, target)
+    np.testing.assert_allclose(normal, jacobian.T @ jacobian, atol=2e-3)
+    np.testing.assert_allclose(right, jacobian.T @ residual, atol=1e-4)
