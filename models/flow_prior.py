@@ -170,13 +170,13 @@ class FlowPrior:
             + self._reference.translation
             - grid
         )
-        half_y = np.where(y < 0, shell.half_height_up, shell.half_height_down)
+        half_y = np.where(y < 0, np.float32(shell.half_height_up), np.float32(shell.half_height_down))
         distance = np.sqrt((x / shell.half_width) ** 2 + (y / half_y) ** 2)
         near = _smooth_step(1 - (distance - 1) / shell.fade)
         shift = self._reference.translation - params.translation
         below = _smooth_step(y / shell.half_height_down - 0.5) * np.clip(2.5 - np.abs(x) / 2, 0, 1)
         far = (1 - near)[..., None] * below[..., None] * shell.body * shift
-        return near[..., None] * moved + far, near
+        return (near[..., None] * moved + far).astype(np.float32), near.astype(np.float32)
 
     def _edge_correction(
         self, inside: NDArray[np.float32], mask: NDArray[np.bool_], outside: NDArray[np.float32]
