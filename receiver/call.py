@@ -8,6 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from headgan.codec.params import FaceParams, parse_identity
 from headgan.codec.still import decode_still
 from headgan.models.generator import Generator
@@ -25,6 +28,7 @@ from headgan.proto.signalling import Address, Listener
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, ViewerStats
 from headgan.receiver.playback import Playback, ShownPicture
+from headgan.receiver.reference_photo import ReferencePhoto
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +69,7 @@ class ReceiverCall:
         settings: ReceiveSettings,
         model: MorphableModel,
         generator: Generator,
-        own_reference: ReferenceImage | None,
+        own_reference: ReferencePhoto | None,
         display: Display | None,
         clock_ms: Callable[[], float],
     ) -> None:
@@ -169,7 +173,9 @@ class ReceiverCall:
                 log.info("call from %s", hello.agent)
                 self._hello = hello
                 if self._own_reference is not None:
-                    await self._start(self._own_reference, link)
+                    caller = self._caller()
+                    own = await asyncio.to_thread(self._own_reference.as_reference, self._model, caller)
+                    await self._start(own, link)
             case ReferenceReceived(reference):
                 await self._start(self._read_reference(reference), link)
             case PeerBye(bye):
@@ -188,12 +194,16 @@ class ReceiverCall:
             raise PeerError(f"the sender ended the call: {bye.text or bye.reason.name}")
         log.info("the sender ended the call%s", f": {bye.text}" if bye.text else "")
 
-    def _read_reference(self, reference: Reference) -> ReferenceImage:
+    def _caller(self) -> NDArray[np.float32]:
+        """The sender's identity coefficients."""
         if self._hello is None:
-            raise ValueError("a reference comes after hello")
+            raise ValueError("nobody knows who calls before hello")
+        return parse_identity(self._hello.identity, self._model.identity_size)
+
+    def _read_reference(self, reference: Reference) -> ReferenceImage:
         return ReferenceImage(
             decode_still(reference.image, reference.media_type),
-            parse_identity(self._hello.identity, self._model.identity_size),
+            self._caller(),
             FaceParams.parse(reference.payload),
         )
 

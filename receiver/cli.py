@@ -80,7 +80,7 @@ def _receive(options: ReceiveOptions) -> int:
     check_writable(options.stats, "--stats")
     viewer_address = parse_address(options.viewer_address, allow_any_port=True)
     model = MorphableModel.load()
-    reference = read_reference(options.reference, model) if options.reference else None
+    reference = read_reference(options.reference) if options.reference else None
     generator = OnnxGenerator(options.generator, provider=options.provider)
     _warm_up(model, generator)
     sys.stderr.write(f"{PROG}: networks run on {generator.provider}\n")

@@ -34,6 +34,7 @@ from headgan.proto.signalling import Address, Listener, call
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.display import Frame, ViewerStats
+from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.stats import receiver_stats
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.call import SenderCall, SendSettings
@@ -203,7 +204,7 @@ class Call:
         self,
         tmp_path: Path,
         *,
-        own_reference: ReferenceImage | None = None,
+        own_reference: ReferencePhoto | None = None,
     ) -> None:
         self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
         self.screen = Screen()
@@ -351,13 +352,13 @@ async def test_both_may_hang_up_at_once(tmp_path: Path) -> None:
 
 
 async def test_a_receiver_with_a_photo_needs_no_reference(tmp_path: Path) -> None:
-    own = ReferenceImage(soft_picture()[::-1].copy(), IDENTITY, face())
+    own = ReferencePhoto(soft_picture()[::-1].copy(), project(MODEL, IDENTITY, face()))
     talk = Call(tmp_path, own_reference=own)
     sender = await talk.sender(Clip(5))
     sending = Side(sender.run)
     assert await sending.end() is None
     assert await talk.receiving.end() is None
-    assert QuickReconstructor.newest.reference is own
+    assert QuickReconstructor.newest.reference.picture_rgb is own.picture_rgb
     assert sender.peer is not None
     # Its picture alone would be more.
     assert sender.peer.wire_bytes().sent < 10_000

@@ -13,12 +13,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from headgan.codec.params import FaceParams
+from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
 from headgan.models.tracker import MediaPipeTracker, TrackedFace
 from headgan.proto.errors import DeviceError, FaceError
 from headgan.receiver import cli
-from headgan.receiver.reference_photo import read_reference
+from headgan.receiver.reference_photo import ReferencePhoto, read_reference
 
 MODEL = MorphableModel.load()
 
@@ -140,11 +143,38 @@ def test_a_photograph_becomes_a_reference(faces: type[SeesFaces], tmp_path: Path
     photo = tmp_path / "me.png"
     # Grey, with alpha, and far too large: all of that is turned into what a call needs.
     cv2.imwrite(str(photo), np.full((1500, 4096, 4), 100, np.uint8))
-    reference = read_reference(photo, MODEL)
+    reference = read_reference(photo)
     assert faces.count == 1
     assert reference.picture_rgb.shape == (256, 256, 3)
-    assert reference.identity.shape == (MODEL.identity_size,)
-    assert reference.params.quaternion == pytest.approx([1, 0, 0, 0], abs=0.02)
+    assert reference.points.shape == (478, 3)
+    drawn = reference.as_reference(MODEL, np.zeros(MODEL.identity_size, np.float32))
+    assert drawn.params.quaternion == pytest.approx([1, 0, 0, 0], abs=0.02)
+
+
+def face_of(identity: NDArray[np.float32], expression: NDArray[np.float32]) -> ReferencePhoto:
+    camera = np.array([1, 0, 0, 0, 0.35, 0, 0], np.float32)
+    params = FaceParams(expression, camera, np.zeros(2, np.float32))
+    # The tracker's own noise, without which any identity fits worse than one made to measure.
+    noise = np.random.default_rng(1).normal(0, 0.001, (478, 3)).astype(np.float32)
+    return ReferencePhoto(np.zeros((256, 256, 3), np.uint8), project(MODEL, identity, params) + noise)
+
+
+def test_a_photograph_of_the_caller_is_seen_with_the_callers_identity() -> None:
+    caller = (np.random.default_rng(2).normal(size=MODEL.identity_size) * MODEL.identity_std).astype(
+        np.float32
+    )
+    laugh = (1.5 * MODEL.expression_std * np.resize([1, -1], 28)).astype(np.float32)
+    reference = face_of(caller, laugh).as_reference(MODEL, caller)
+    np.testing.assert_array_equal(reference.identity, caller)
+    # So what the face does in the photograph is known to be expression.
+    assert float(np.abs(reference.params.expression - laugh).max()) < 0.3 * float(MODEL.expression_std[0])
+
+
+def test_a_photograph_of_somebody_else_keeps_its_own_identity() -> None:
+    caller = np.zeros(MODEL.identity_size, np.float32)
+    other = (3 * MODEL.identity_std * np.resize([1, -1], MODEL.identity_size)).astype(np.float32)
+    reference = face_of(other, np.zeros(28, np.float32)).as_reference(MODEL, caller)
+    assert float(np.linalg.norm(reference.identity - other)) < 0.5 * float(np.linalg.norm(other))
 
 
 def test_a_photograph_of_two_is_refused(
@@ -154,7 +184,7 @@ def test_a_photograph_of_two_is_refused(
     photo = tmp_path / "us.jpg"
     cv2.imwrite(str(photo), np.zeros((300, 400, 3), np.uint8))
     with pytest.raises(FaceError, match="shows 2 faces; give a photograph of one person"):
-        read_reference(photo, MODEL)
+        read_reference(photo)
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs files that cannot be read")
@@ -162,7 +192,7 @@ def test_a_photograph_that_may_not_be_read(tmp_path: Path) -> None:
     photo = tmp_path / "secret.jpg"
     photo.touch(mode=0o000)
     with pytest.raises(DeviceError, match="cannot be read"):
-        read_reference(photo, MODEL)
+        read_reference(photo)
 
 
 def test_the_tracker_starts_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
