@@ -27,6 +27,7 @@ from headgan.models.reconstruct import ReferenceImage
 from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import FaceError, HeadganError
 from headgan.proto.options import argument, option, required
+from headgan.proto.program import check_writable
 
 WARM_UP_FRAMES = 10
 
@@ -43,6 +44,7 @@ class StagesOptions:
 
 def bench_stages(options: StagesOptions) -> int:
     """Runs both ends of a call in one thread and prints the median and the 95th percentile of each stage."""
+    check_writable(options.output, "-o")
     model = MorphableModel.load()
     tracker = MediaPipeTracker()
     generator = OnnxGenerator(provider=options.provider)

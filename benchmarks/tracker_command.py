@@ -17,6 +17,7 @@ from headgan.models.litert import LiteRtModel
 from headgan.models.weights import weights_path
 from headgan.proto.errors import HeadganError
 from headgan.proto.options import option, required
+from headgan.proto.program import check_writable
 
 WARM_UP_RUNS = 10
 # Pixels of the 256x256 input by which two runtimes may differ and still run the same network.
@@ -36,6 +37,7 @@ class TrackerOptions:
 
 def bench_tracker(options: TrackerOptions) -> int:
     """Runs both on one core, turn about, on the same input; fails if their outputs differ."""
+    check_writable(options.output, "-o")
     with zipfile.ZipFile(weights_path("face_landmarker.task")) as task:
         litert = LiteRtModel(task.read("face_landmarks_detector.tflite"))
     session = _one_core_session(options.onnx) if options.onnx else None

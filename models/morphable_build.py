@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import EXPRESSION_SIZE
+from headgan.models.fit_system import DEPTH_WEIGHT
 from headgan.models.morphable import (
     LEFT_EYE,
     LEFT_IRIS,
@@ -34,8 +35,6 @@ from headgan.proto.errors import ModelError, UsageError
 
 IDENTITY_SIZE = 60
 MIN_PEOPLE = 30
-# Depth is guessed by the tracker, so the bases spend less on it; the fit weighs it alike.
-DEPTH_WEIGHT = 0.3
 _ALIGNMENT_ROUNDS = 3
 _METADATA = "geometry_pipeline_metadata_landmarks.binarypb"
 

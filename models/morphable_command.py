@@ -7,8 +7,9 @@ from pathlib import Path
 from headgan.models.morphable_build import build_morphable
 from headgan.models.morphable_data import collect_people
 from headgan.models.tracker import MediaPipeTracker
-from headgan.proto.errors import DeviceError, UsageError
+from headgan.proto.errors import UsageError
 from headgan.proto.options import argument, option, required
+from headgan.proto.program import check_writable
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,7 @@ def build_morphable_file(options: BuildOptions) -> int:
     """Tracks everything, builds the model, prints what it explains."""
     if options.every < 1:
         raise UsageError(f"--every {options.every}: give 1 or more")
-    if not options.output.parent.is_dir():
-        raise DeviceError(
-            f"-o {options.output}: the folder {options.output.parent} does not exist; make it first"
-        )
+    check_writable(options.output, "-o")
     people = list(collect_people(options.clips, MediaPipeTracker(), every=options.every))
     model = build_morphable(people)
     model.save(options.output)

@@ -20,6 +20,7 @@ from headgan.models.smoothing import OneEuroFilter, smoothing_settings
 from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import DeviceError, FaceError, UsageError
 from headgan.proto.options import argument, option, required
+from headgan.proto.program import check_writable
 
 IDENTITY_FRAMES = 40
 
@@ -48,10 +49,7 @@ def track_video(options: TrackOptions) -> int:
     """Tracks and fits every frame of a clip and writes the parameters."""
     if options.output.suffix not in (".npz", ".csv"):
         raise UsageError(f"-o {options.output}: the name ends in .npz or .csv")
-    if not options.output.parent.is_dir():
-        raise DeviceError(
-            f"-o {options.output}: the folder {options.output.parent} does not exist; make it first"
-        )
+    check_writable(options.output, "-o")
     smoothing = smoothing_settings(options.smoothing)
     fixed_crop = None if options.crop == "none" else parse_crop(options.crop)
     tracked = _track(options.video)

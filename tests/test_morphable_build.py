@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.models import morphable_build
+from headgan.models.fit_system import DEPTH_WEIGHT
 from headgan.models.fitting import project
 from headgan.models.morphable import LEFT_EYE, LEFT_IRIS, MESH_VERTICES, RIGHT_EYE, RIGHT_IRIS, MorphableModel
-from headgan.models.morphable_build import DEPTH_WEIGHT, MIN_PEOPLE, build_morphable, explained_variance
+from headgan.models.morphable_build import MIN_PEOPLE, build_morphable, explained_variance
 from headgan.models.morphable_data import PersonFaces
 from headgan.models.rotation import matrix_to_quaternion, rotation_vector_to_matrix
 from headgan.proto.errors import ModelError, UsageError
