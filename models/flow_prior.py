@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
-from headgan.models.pncc import CROP_SIZE, rasterise
+from headgan.models.pncc import CROP_SIZE, rasterise, to_pixels
 from headgan.models.rotation import quaternion_to_matrix
 
 # The field outside the face is smooth, so it is computed on a coarser grid.
@@ -124,7 +124,7 @@ class FlowPrior:
         """Where the place to fetch from is on the reference's head, but the pixel is not on the new one."""
         if self._person is None:
             return np.zeros((CROP_SIZE, CROP_SIZE), np.float32)
-        pixels = (pixel_grid(_COARSE) + motion + 1) * (_COARSE / 2) - 0.5
+        pixels = to_pixels(pixel_grid(_COARSE) + motion, _COARSE)
         fetched = cv2.remap(
             self._reference_nearness, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
@@ -137,7 +137,7 @@ class FlowPrior:
         """Float32 [256, 256, 1]: 0 where background is fetched for background, 1 where a person is."""
         if self._person is None:
             return 1.0
-        pixels = (source + 1) * (CROP_SIZE / 2) - 0.5
+        pixels = to_pixels(source)
         fetched = cv2.remap(self._person, pixels, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         share: NDArray[np.float32] = np.maximum(fetched, self._person)[..., None]
         return share

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.models.flow_prior import pixel_grid
+from headgan.models.pncc import to_pixels
 
 _ITERATIONS = 4
 _WORKING_SIZE = 128
@@ -80,7 +81,7 @@ def _first_guess(points: NDArray[np.float32], size: int) -> NDArray[np.uint8]:
     labels[body] = cv2.GC_PR_BGD
     labels[body & (np.abs(x) < 0.8 + 1.2 * (y - 1.0))] = cv2.GC_PR_FGD
     labels[(x / _HEAD_LIKELY[0]) ** 2 + (y / _HEAD_LIKELY[1]) ** 2 < 1] = cv2.GC_PR_FGD
-    hull = cv2.convexHull(np.rint((points[:, :2] + 1) * size / 2 - 0.5).astype(np.int32))
+    hull = cv2.convexHull(np.rint(to_pixels(points[:, :2], size)).astype(np.int32))
     cv2.fillConvexPoly(labels, hull, int(cv2.GC_FGD))
     return labels
 

@@ -24,12 +24,10 @@ class PersonFaces:
     Attributes:
         name: the folder's or the file's name.
         points: float32 [N, 478, 3] in pixels of their frames.
-        is_photo: bool [N], whether a face comes from a photograph.
     """
 
     name: str
     points: NDArray[np.float32]
-    is_photo: NDArray[np.bool_]
 
 
 def find_people(inputs: Sequence[Path]) -> dict[str, list[Path]]:
@@ -58,16 +56,14 @@ def collect_people(inputs: Sequence[Path], tracker: FaceTracker, *, every: int) 
     people = find_people(inputs)
     for name, paths in tqdm(people.items(), desc="tracking", unit="person"):
         points: list[NDArray[np.float32]] = []
-        is_photo: list[bool] = []
         for path in paths:
             tracker.reset()
             for frame_rgb in _frames(path, every):
                 face = tracker.track(frame_rgb)
                 if face is not None:
                     points.append(face.points)
-                    is_photo.append(path.suffix.lower() in PHOTO_SUFFIXES)
         if points:
-            yield PersonFaces(name, np.stack(points), np.array(is_photo))
+            yield PersonFaces(name, np.stack(points))
 
 
 def _frames(path: Path, every: int) -> Iterator[NDArray[np.uint8]]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.models.pncc import CROP_SIZE
+from headgan.models.pncc import CROP_SIZE, to_pixels
 
 # The inner edge of the lips, clockwise from the image-left corner; the upper and lower middle.
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
@@ -29,7 +29,7 @@ def mouth_mask(points: NDArray[np.float32], reference: NDArray[np.float32]) -> N
     strength = (_opening(points) - _opening(reference) - _FROM) / _OVER
     if strength <= 0:
         return mask.astype(np.float32)
-    lips = (points[list(INNER_LIPS), :2] + 1) * (CROP_SIZE / 2) - 0.5
+    lips = to_pixels(points[list(INNER_LIPS), :2])
     fixed_point = np.rint(lips * 2**_SUBPIXEL_BITS).astype(np.int32)
     cv2.fillPoly(mask, [fixed_point], 255, cv2.LINE_AA, _SUBPIXEL_BITS)
     soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 1.0)

@@ -23,6 +23,12 @@ def pncc_colors(model: MorphableModel) -> NDArray[np.float32]:
     return colors
 
 
+def to_pixels(places: NDArray[np.float32], size: int = CROP_SIZE) -> NDArray[np.float32]:
+    """Places in half crop widths as pixels of a picture of `size`, whose centres are whole numbers."""
+    pixels: NDArray[np.float32] = (places + 1) * (size / 2) - 0.5
+    return pixels
+
+
 def render_pncc(
     points: NDArray[np.float32],
     triangles: NDArray[np.uint16],

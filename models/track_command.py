@@ -16,8 +16,9 @@ from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.smoothing import OneEuroFilter, smoothing_settings
-from headgan.models.tracker import MediaPipeTracker
+from headgan.models.tracker import POINTS, MediaPipeTracker
 from headgan.proto.errors import DeviceError, FaceError, UsageError
 from headgan.proto.options import argument, option, required
 from headgan.proto.program import check_writable
@@ -74,7 +75,7 @@ def track_video(options: TrackOptions) -> int:
                 smoother.reset()
             continue
         fit = fitter.fit(smoother.smooth(points, tracked.pts_ms[index]) if smoother else points)
-        values[index], errors[index] = fit.params.to_array(), fit.error * 128
+        values[index], errors[index] = fit.params.to_array(), fit.error * CROP_SIZE / 2
     _write(options.output, values, tracked.pts_ms, errors, fitter.identity, crop, model)
     sys.stdout.write(
         f"{options.output}: {len(local)} frames, {int(has_face.sum())} with a face, "
@@ -87,7 +88,7 @@ def _track(path: Path) -> _Tracked:
     info = probe_video(path)
     tracker = MediaPipeTracker()
     points, pts_ms = [], []
-    missing = np.full((478, 3), np.nan, np.float32)
+    missing = np.full((POINTS, 3), np.nan, np.float32)
     frames = tqdm(read_video(path), desc="tracking", unit="frame", total=info.frames_estimate or None)
     for frame in frames:
         face = tracker.track(frame.frame_rgb)

@@ -5,6 +5,7 @@ import json
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,11 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         await main(stopped)
 
     asyncio.run(run())
+
+
+def monotonic_ms() -> float:
+    """A clock that never goes back, in milliseconds."""
+    return time.perf_counter() * 1000.0
 
 
 def write_stats(path: Path | None, stats: dict[str, Any]) -> None:

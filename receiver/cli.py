@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
-from headgan.proto.program import check_writable, run_until_stopped, write_stats
+from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
 from headgan.proto.signalling import parse_address
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.display import Display
@@ -94,7 +93,7 @@ def _receive(options: ReceiveOptions) -> int:
         elif options.viewer == "window":
             window = Window()
         display: Display | None = viewer or window
-        call = ReceiverCall(settings, model, generator, reference, display, _clock_ms)
+        call = ReceiverCall(settings, model, generator, reference, display, monotonic_ms)
         try:
             await call.run(stopped)
         finally:
@@ -115,7 +114,3 @@ def _warm_up(model: MorphableModel, generator: Generator) -> None:
     blank = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     nobody = ReferenceImage(blank, np.zeros(model.identity_size, np.float32), params)
     Reconstructor(model, generator, nobody).draw(params)
-
-
-def _clock_ms() -> float:
-    return time.monotonic() * 1000

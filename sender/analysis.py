@@ -149,12 +149,12 @@ class FaceAnalyser:
 
     def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:
         """Crop and parameters of the next frame, uint8 [H, W, 3], taken at `capture_ms`; `settle` comes first."""
-        with self.times.measure("track"):
-            face = self._tracker.track(frame_rgb, lambda found: self._is_caller(frame_rgb, found))
-        if face is not None and self._crop is not None and not self._crop.holds(face.points):
-            self._reframe(face, frame_rgb)
         if self._crop is None:
             raise ValueError("settle comes before analyse")
+        with self.times.measure("track"):
+            face = self._tracker.track(frame_rgb, lambda found: self._is_caller(frame_rgb, found))
+        if face is not None and not self._crop.holds(face.points):
+            self._reframe(face, frame_rgb)
         with self.times.measure("crop"):
             crop_rgb = self._crop.cut(frame_rgb)
         with self.times.measure("fit"):
@@ -239,9 +239,7 @@ class FaceAnalyser:
             return
         self._crop = moved
         self.reframed += 1
-        self._fitter.reset()
-        if self._filter:
-            self._filter.reset()
+        self._forget_motion()
 
     def _fit(self, points: NDArray[np.float32], capture_ms: float) -> FaceParams | None:
         smooth = self._filter.smooth(points, capture_ms) if self._filter else points
@@ -255,6 +253,10 @@ class FaceAnalyser:
         if self._has_face:
             self.faces_lost += 1
         self._has_face = False
+        self._forget_motion()
+
+    def _forget_motion(self) -> None:
+        """The next face is not where the last one was: fit and filter start anew."""
         self._fitter.reset()
         if self._filter:
             self._filter.reset()

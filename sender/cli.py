@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -16,7 +15,7 @@ from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import UsageError
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
-from headgan.proto.program import check_writable, run_until_stopped, write_stats
+from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
 from headgan.proto.signalling import parse_address
 from headgan.proto.wire_meter import wire_report
 from headgan.sender.analysis import FaceAnalyser
@@ -83,9 +82,9 @@ def _send(options: SendOptions) -> int:
     source = open_source(options.camera, loop=options.loop)
     model = MorphableModel.load()
     analyser = FaceAnalyser(
-        model, MediaPipeTracker(), crop=options.crop, smoothing=smoothing, clock_ms=_clock_ms
+        model, MediaPipeTracker(), crop=options.crop, smoothing=smoothing, clock_ms=monotonic_ms
     )
-    call = SenderCall(source, analyser, model, settings, _clock_ms)
+    call = SenderCall(source, analyser, model, settings, monotonic_ms)
 
     async def run(stopped: asyncio.Event) -> None:
         try:
@@ -122,7 +121,3 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
     if call.peer:
         stats.update(wire_report(call.peer.wire_bytes(), seconds))
     return stats
-
-
-def _clock_ms() -> float:
-    return time.monotonic() * 1000

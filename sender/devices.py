@@ -5,7 +5,6 @@ import os
 import platform
 import struct
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import cv2
 
 from headgan.proto.errors import DeviceError
+from headgan.proto.program import monotonic_ms
 from headgan.sender.sources import SourceFrame
 
 DEVICE_FOLDER = Path("/dev")
@@ -38,11 +38,6 @@ class CameraInfo:
     index: int
     path: str
     name: str
-
-
-def monotonic_ms() -> float:
-    """A clock that never goes back, in milliseconds."""
-    return time.perf_counter() * 1000.0
 
 
 class DeviceSource:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pytest
 
 from headgan.proto.errors import DeviceError
+from headgan.proto.program import monotonic_ms
 from headgan.sender import devices
 from headgan.sender.camera import Camera, CameraInfo, DeviceSource, list_cameras, open_source
 
@@ -137,7 +138,7 @@ def test_a_busy_camera_opens_but_delivers_nothing(frames: int, monkeypatch: pyte
 
 def test_a_camera_that_vanishes_in_a_call() -> None:
     with (
-        Camera(open_source("0"), clock_ms=devices.monotonic_ms) as camera,
+        Camera(open_source("0"), clock_ms=monotonic_ms) as camera,
         pytest.raises(DeviceError) as caught,
     ):
         while camera.newest(5.0) is not None:

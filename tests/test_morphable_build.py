@@ -41,8 +41,7 @@ def made_up_people(count: int, frames: int) -> list[PersonFaces]:
         identity = np.zeros(SHIPPED.identity_size)
         identity[:IDENTITIES] = SHIPPED.identity_std[:IDENTITIES] * rng.normal(size=IDENTITIES)
         points = [random_frame(rng, identity) for _ in range(frames)]
-        is_photo = np.zeros(frames, np.bool_)
-        people.append(PersonFaces(f"person {index}", np.array(points, np.float32), is_photo))
+        people.append(PersonFaces(f"person {index}", np.array(points, np.float32)))
     return people
 
 
@@ -195,6 +194,6 @@ def test_a_file_without_a_mesh_is_refused(people: list[PersonFaces], tmp_path: P
 def test_faces_that_all_lean_to_one_side_are_refused(people: list[PersonFaces]) -> None:
     bent = SHIPPED.mean.copy()
     bent[:, 0] += 3 * bent[:, 1] ** 2  # a banana
-    lopsided = [PersonFaces(person.name, np.stack([bent] * 6), person.is_photo) for person in people]
+    lopsided = [PersonFaces(person.name, np.stack([bent] * 6)) for person in people]
     with pytest.raises(ModelError, match="lopsided"):
         build_morphable(lopsided)
