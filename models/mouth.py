@@ -13,6 +13,8 @@ from headgan.models.pncc import CROP_SIZE, to_pixels
 # The inner edge of the lips, clockwise from the image-left corner; the upper and lower middle.
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 _CORNERS, _MIDDLES = (78, 308), (13, 14)
+# RGB; the mean of the inside of open mouths over 66 people, lips and teeth included.
+MOUTH_COLOR = (105.0, 62.0, 56.0)
 # Opening over width: from this much more than the reference's on the mask fades in, this much later it is full.
 _FROM, _OVER = 0.04, 0.1
 _SUBPIXEL_BITS = 4

@@ -17,11 +17,10 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
+from headgan.models.mouth import MOUTH_COLOR
 from headgan.models.pncc import CROP_SIZE
 
 _OPSET = 17
-# RGB; the mean of the inside of open mouths over 66 people, lips and teeth included.
-MOUTH_COLOR = (105.0, 62.0, 56.0)
 
 
 def _planes(name: str) -> list[onnx.NodeProto]:
