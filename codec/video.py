@@ -1,4 +1,4 @@
-"""Pictures in, a video file out, and the other way round; the only module that calls PyAV.
+"""Pictures in, a video file out, and the other way round.
 
 The writer makes H.264 in *fragmented* MP4: the file consists of pieces of one second that are complete in
 themselves, so what is on the disk can be played even when the program was killed.

@@ -8,22 +8,15 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, PARAMS_SIZE, FaceParams
-from headgan.codec.video import probe_video, read_video
-from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
-from headgan.models.fitting import FaceFitter
-from headgan.models.identity import estimate_identity
+from headgan.models.clip_faces import fit_clip
+from headgan.models.crop import Crop
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
-from headgan.models.smoothing import OneEuroFilter, smoothing_settings
-from headgan.models.tracker import POINTS, MediaPipeTracker
-from headgan.proto.errors import DeviceError, FaceError, UsageError
+from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.options import argument, option, required
 from headgan.proto.program import check_writable
-
-IDENTITY_FRAMES = 40
 
 
 @dataclass(frozen=True)
@@ -36,73 +29,22 @@ class TrackOptions:
     smoothing: float = option(0.0, "calms the tracked face, 0 (off) to 1 (strong)")
 
 
-@dataclass(frozen=True, eq=False)
-class _Tracked:
-    """A clip's points: float32 [N, 478, 3] in pixels, NaN where there is no face; times float64 [N]."""
-
-    points: NDArray[np.float32]
-    pts_ms: NDArray[np.float64]
-    width: int
-    height: int
-
-
 def track_video(options: TrackOptions) -> int:
     """Tracks and fits every frame of a clip and writes the parameters."""
     if options.output.suffix not in (".npz", ".csv"):
         raise UsageError(f"-o {options.output}: the name ends in .npz or .csv")
     check_writable(options.output, "-o")
-    smoothing = smoothing_settings(options.smoothing)
-    fixed_crop = None if options.crop == "none" else parse_crop(options.crop)
-    tracked = _track(options.video)
-    has_face = ~np.isnan(tracked.points[:, 0, 0])
-    if not has_face.any():
-        raise FaceError(f"no face in {options.video}; the face has to be seen from the front")
-    crop = fixed_crop or _crop(options.crop, tracked, has_face)
-    crop.check_inside(tracked.width, tracked.height)
     model = MorphableModel.load()
-    local = [crop.normalise(points) for points in tracked.points]
-    # The whole clip is at hand, so the identity is taken from all over it.
-    seen = np.flatnonzero(has_face)
-    spread = seen[np.linspace(0, len(seen) - 1, min(IDENTITY_FRAMES, len(seen))).astype(int)]
-    fitter = FaceFitter(model, estimate_identity(model, [local[index] for index in spread]))
-    smoother = OneEuroFilter(smoothing) if smoothing else None
-    values = np.full((len(local), PARAMS_SIZE), np.nan, np.float32)
-    errors = np.full(len(local), np.nan, np.float32)
-    for index, points in enumerate(tqdm(local, desc="fitting", unit="frame", leave=False)):
-        if not has_face[index]:
-            fitter.reset()
-            if smoother:
-                smoother.reset()
-            continue
-        fit = fitter.fit(smoother.smooth(points, tracked.pts_ms[index]) if smoother else points)
-        values[index], errors[index] = fit.params.to_array(), fit.error * CROP_SIZE / 2
-    _write(options.output, values, tracked.pts_ms, errors, fitter.identity, crop, model)
+    faces = fit_clip(model, options.video, crop=options.crop, smoothing=options.smoothing)
+    missing = np.full(PARAMS_SIZE, np.nan, np.float32)
+    values = np.stack([missing if params is None else params.to_array() for params in faces.params])
+    errors_px = faces.errors * np.float32(CROP_SIZE / 2)
+    _write(options.output, values, faces.pts_ms, errors_px, faces.identity, faces.crop, model)
     sys.stdout.write(
-        f"{options.output}: {len(local)} frames, {int(has_face.sum())} with a face, "
-        f"mean fit error {np.nanmean(errors):.2f} px of 256\n"
+        f"{options.output}: {len(values)} frames, {len(values) - faces.without_face} with a face, "
+        f"mean fit error {np.nanmean(errors_px):.2f} px of 256\n"
     )
     return 0
-
-
-def _track(path: Path) -> _Tracked:
-    info = probe_video(path)
-    tracker = MediaPipeTracker()
-    points, pts_ms = [], []
-    missing = np.full((POINTS, 3), np.nan, np.float32)
-    frames = tqdm(read_video(path), desc="tracking", unit="frame", total=info.frames_estimate or None)
-    for frame in frames:
-        face = tracker.track(frame.frame_rgb)
-        points.append(missing if face is None else face.points)
-        pts_ms.append(frame.pts_ms)
-    if not points:
-        raise DeviceError(f"{path} has no pictures")
-    return _Tracked(np.stack(points), np.array(pts_ms), info.width, info.height)
-
-
-def _crop(choice: str, tracked: _Tracked, has_face: NDArray[np.bool_]) -> Crop:
-    if choice == "none":
-        return whole_frame(tracked.width, tracked.height)
-    return crop_around(tracked.points[has_face][0], tracked.width, tracked.height)
 
 
 def column_names() -> list[str]:

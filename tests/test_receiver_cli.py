@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -122,20 +123,27 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 class SeesFaces:
-    """In place of the tracker: `count` faces, of which the first is the model's mean face."""
+    """In place of the tracker: `count` faces in a row, all of them the model's mean face."""
 
     count = 1
 
-    def count_faces(self, _frame_rgb: object) -> int:
-        return self.count
+    def reset(self) -> None:
+        pass
 
-    def track(self, _frame_rgb: object) -> TrackedFace:
-        return TrackedFace((MODEL.mean * 60 + np.array([200, 150, 0])).astype(np.float32), 0.9)
+    def track(
+        self, _frame_rgb: object, is_wanted: Callable[[TrackedFace], bool] | None = None
+    ) -> TrackedFace | None:
+        for place in range(self.count):
+            points = (MODEL.mean * 60 + np.array([200 + 200 * place, 150, 0])).astype(np.float32)
+            face = TrackedFace(points, 0.9)
+            if is_wanted is None or is_wanted(face):
+                return face
+        return None
 
 
 @pytest.fixture
 def faces(monkeypatch: pytest.MonkeyPatch) -> type[SeesFaces]:
-    monkeypatch.setattr("headgan.receiver.reference_photo.MediaPipeTracker", SeesFaces)
+    monkeypatch.setattr("headgan.models.portrait.MediaPipeTracker", SeesFaces)
     return SeesFaces
 
 
@@ -183,7 +191,7 @@ def test_a_photograph_of_two_is_refused(
     monkeypatch.setattr(faces, "count", 2)
     photo = tmp_path / "us.jpg"
     cv2.imwrite(str(photo), np.zeros((300, 400, 3), np.uint8))
-    with pytest.raises(FaceError, match="shows 2 faces; give a photograph of one person"):
+    with pytest.raises(FaceError, match="shows 2 faces of like size; give a photograph of one person"):
         read_reference(photo)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from headgan.codec.params import PARAMS_SIZE, FaceParams
 from headgan.codec.video import VideoWriter
-from headgan.models import track_command
+from headgan.models import clip_faces
 from headgan.models.cli import main
 from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
@@ -47,7 +47,7 @@ class FakeTracker:
 
 @pytest.fixture
 def tracked_clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(track_command, "MediaPipeTracker", FakeTracker)
+    monkeypatch.setattr(clip_faces, "MediaPipeTracker", FakeTracker)
     return blank_clip(tmp_path / "clip.mp4")
 
 
