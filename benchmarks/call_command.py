@@ -11,11 +11,10 @@ import numpy as np
 from tqdm import tqdm
 
 from headgan.benchmarks.fidelity import draw_sheet, measure_fidelity
-from headgan.benchmarks.machine import describe_run
 from headgan.benchmarks.run_call import CallFiles, run_call
 from headgan.codec.video import probe_video
-from headgan.models.morphable_data import CLIP_SUFFIXES
-from headgan.proto.errors import UsageError
+from headgan.models.machine import describe_run
+from headgan.models.metrics.clip_frames import find_clips
 from headgan.proto.options import argument, option, required
 
 
@@ -39,7 +38,7 @@ class EnduranceOptions:
 
 def bench_calls(options: CallOptions) -> int:
     """Sends each clip through a call of its own; exit code 1 if frames are unaccounted for anywhere."""
-    clips = _find_clips(options.clips)
+    clips = find_clips(options.clips)
     sender_options = () if options.smoothing is None else ("--smoothing", str(options.smoothing))
     results: dict[str, dict[str, Any]] = {}
     sheets = []
@@ -88,19 +87,6 @@ def bench_endurance(options: EnduranceOptions) -> int:
         f"{files.receiver['fps']} fps, frames {files.receiver['frames']}\n"
     )
     return 0 if growth <= 20 else 1
-
-
-def _find_clips(inputs: tuple[Path, ...]) -> dict[str, Path]:
-    """Clips by a short name, unique among them."""
-    paths: list[Path] = []
-    for given in inputs:
-        if not given.exists():
-            raise UsageError(f"{given} does not exist; give clips or folders of them")
-        found = sorted(given.rglob("*")) if given.is_dir() else [given]
-        paths += [path for path in found if path.suffix.lower() in CLIP_SUFFIXES]
-    if not paths:
-        raise UsageError(f"no clips in {', '.join(map(str, inputs))}")
-    return {f"{path.parent.name}-{path.stem}": path for path in paths}
 
 
 def _result(files: CallFiles) -> dict[str, Any]:

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.video import read_video
+from headgan.models.metrics.pictures import psnr
 from headgan.proto.errors import HeadganError
-
-# Of equal pictures, so that a mean stays finite.
-_MAX_PSNR = 60.0
 
 
 @dataclass(frozen=True)
@@ -31,12 +29,6 @@ class Fidelity:
     psnr: float
     psnr_repeat: float
     psnr_worst: float
-
-
-def psnr(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Peak signal-to-noise ratio in dB of two pictures of one shape, at most 60."""
-    error = float(np.mean((one.astype(np.float32) - other.astype(np.float32)) ** 2))
-    return min(_MAX_PSNR, 10 * np.log10(255**2 / error)) if error > 0 else _MAX_PSNR
 
 
 def measure_fidelity(original: Path, shown: Path) -> Fidelity:

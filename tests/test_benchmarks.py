@@ -8,10 +8,12 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.benchmarks.cli import main
-from headgan.benchmarks.fidelity import draw_sheet, measure_fidelity, psnr
-from headgan.benchmarks.machine import CpuTime, describe_run, read_cpu_time
+from headgan.benchmarks.fidelity import draw_sheet, measure_fidelity
+from headgan.benchmarks.machine import CpuTime, read_cpu_time
 from headgan.benchmarks.run_call import run_call
 from headgan.codec.video import VideoWriter, probe_video, read_video
+from headgan.models.machine import describe_run
+from headgan.models.metrics.pictures import psnr
 from headgan.proto.errors import HeadganError
 
 SIZE = 64

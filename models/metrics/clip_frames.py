@@ -1,0 +1,182 @@
+"""A clip in, what a call would make of it out: a reference, and the frames to draw from it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from headgan.codec.params import FaceParams
+from headgan.codec.still import MEDIA_TYPE, decode_still, encode_still
+from headgan.codec.video import probe_video, read_video
+from headgan.models.crop import Crop, crop_around
+from headgan.models.fitting import FaceFitter
+from headgan.models.identity import estimate_identity
+from headgan.models.morphable import MorphableModel
+from headgan.models.morphable_data import CLIP_SUFFIXES
+from headgan.models.pncc import to_pixels
+from headgan.models.reconstruct import ReferenceImage
+from headgan.models.reference_quality import reference_quality
+from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
+from headgan.models.tracker import FaceTracker
+from headgan.proto.errors import FaceError, UsageError
+
+# As `headgan track` does it: the identity is taken from all over the clip.
+IDENTITY_FRAMES = 40
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What to take of a clip.
+
+    Attributes:
+        every: take each `every`-th frame, counted from the first with a face.
+        frames: at most so many; 0 takes all.
+        best_reference: take the best of the frames as the reference, the first if False.
+        smoothing: of the tracked points; None for none.
+    """
+
+    every: int = 1
+    frames: int = 0
+    best_reference: bool = False
+    smoothing: OneEuroSettings | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SeenFrame:
+    """A frame of the clip with a face in it.
+
+    Attributes:
+        picture_rgb: uint8 [256, 256, 3], the crop.
+        points: float32 [478, 3], as tracked, in pixels of the crop.
+        params: the face as it was fitted.
+    """
+
+    picture_rgb: NDArray[np.uint8]
+    points: NDArray[np.float32]
+    params: FaceParams
+
+
+@dataclass(frozen=True, eq=False)
+class ClipFrames:
+    """A clip, ready to be drawn.
+
+    Attributes:
+        reference: the person, with the picture as it comes out of a call's still.
+        reference_points: float32 [478, 3] of the face in the reference, in pixels of it.
+        frames: each frame to draw, and the one before it in the clip, None if there is no face in that.
+        rate_fps: of `frames`.
+    """
+
+    reference: ReferenceImage
+    reference_points: NDArray[np.float32]
+    frames: Sequence[tuple[SeenFrame, SeenFrame | None]]
+    rate_fps: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Tracked:
+    """One frame with a face.
+
+    Attributes:
+        place: in the clip, from 0.
+        pts_ms: its time.
+        points: float32 [478, 3] in half crop widths.
+        picture_rgb: uint8 [256, 256, 3], the crop; None if nobody needs it, or the face is not in it.
+    """
+
+    place: int
+    pts_ms: float
+    points: NDArray[np.float32]
+    picture_rgb: NDArray[np.uint8] | None
+
+
+def find_clips(inputs: Sequence[Path]) -> dict[str, Path]:
+    """Clips by a short name that no other has, in the order given.
+
+    Raises:
+        UsageError: a path does not exist, or there are no clips.
+    """
+    clips: dict[str, Path] = {}
+    for given in inputs:
+        if not given.exists():
+            raise UsageError(f"{given} does not exist; give clips or folders of them")
+        for path in sorted(given.rglob("*")) if given.is_dir() else [given]:
+            if path.suffix.lower() in CLIP_SUFFIXES:
+                name = f"{path.absolute().parent.name}-{path.stem}"
+                clips[name if name not in clips else f"{name}-{len(clips)}"] = path
+    if not clips:
+        raise UsageError(f"no clips in {', '.join(map(str, inputs))}")
+    return clips
+
+
+def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: MorphableModel) -> ClipFrames:
+    """Tracks and fits `path`, crops it as a call does, and chooses the reference.
+
+    Raises:
+        DeviceError: the clip cannot be read.
+        FaceError: it shows no face in at least two of the frames to take.
+    """
+    tracked = _track(path, sampling, tracker)
+    with_picture = [item.place for item in tracked if item.picture_rgb is not None]
+    taken = [place for place in with_picture if (place - tracked[0].place) % sampling.every == 0]
+    if len(taken) < 2:
+        raise FaceError(f"{path}: a face in {len(taken)} of the frames to compare; two are needed")
+    spread = np.linspace(0, len(tracked) - 1, min(IDENTITY_FRAMES, len(tracked))).astype(int)
+    identity = estimate_identity(model, [tracked[index].points for index in spread])
+    seen = _fit(tracked, FaceFitter(model, identity), sampling.smoothing)
+    chosen = taken[0]
+    if sampling.best_reference:
+        chosen = max(taken, key=lambda place: reference_quality(model, seen[place].points))
+    picture = decode_still(encode_still(seen[chosen].picture_rgb), MEDIA_TYPE)
+    return ClipFrames(
+        ReferenceImage(picture, identity, seen[chosen].params),
+        seen[chosen].points,
+        [(seen[place], seen.get(place - 1)) for place in taken if place != chosen],
+        probe_video(path).rate_fps / sampling.every,
+    )
+
+
+def _track(path: Path, sampling: Sampling, tracker: FaceTracker) -> list[_Tracked]:
+    """The frames with a face, up to the last that is needed."""
+    tracker.reset()
+    tracked: list[_Tracked] = []
+    crop: Crop | None = None
+    missing = sampling.frames + 1  # the reference is one more
+    for place, frame in enumerate(tqdm(read_video(path), desc="tracking", unit="frame", leave=False)):
+        face = tracker.track(frame.frame_rgb)
+        if face is None:
+            continue
+        height, width = frame.frame_rgb.shape[:2]
+        crop = crop or crop_around(face.points, width, height)
+        offset = place - (tracked[0].place if tracked else place)
+        # The frame before each that is taken is needed as well: flicker is between the two.
+        is_needed = offset % sampling.every in (0, sampling.every - 1) and crop.holds(face.points)
+        picture = crop.cut(frame.frame_rgb) if is_needed else None
+        tracked.append(_Tracked(place, frame.pts_ms, crop.normalise(face.points), picture))
+        missing -= is_needed and offset % sampling.every == 0
+        if sampling.frames and not missing:
+            break
+    return tracked
+
+
+def _fit(
+    tracked: Sequence[_Tracked], fitter: FaceFitter, smoothing: OneEuroSettings | None
+) -> dict[int, SeenFrame]:
+    """Those of the frames that have a picture, by their place in the clip."""
+    smoother = OneEuroFilter(smoothing) if smoothing else None
+    seen: dict[int, SeenFrame] = {}
+    last = -1
+    for item in tracked:
+        if item.place != last + 1:  # the face was lost between
+            fitter.reset()
+            if smoother:
+                smoother.reset()
+        last = item.place
+        points = smoother.smooth(item.points, item.pts_ms) if smoother else item.points
+        fit = fitter.fit(points)
+        if item.picture_rgb is not None:
+            seen[item.place] = SeenFrame(item.picture_rgb, to_pixels(item.points), fit.params)
+    return seen

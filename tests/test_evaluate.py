@@ -1,0 +1,388 @@
+"""`headgan evaluate` on clips of one colour, with a tracker that reads the head's pose off the colour."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.codec.video import VideoWriter, probe_video, read_video
+from headgan.models import reconstruct
+from headgan.models.fitting import project
+from headgan.models.generator import PRIOR_GENERATOR
+from headgan.models.metrics import clip_frames, evaluation
+from headgan.models.metrics.clip_frames import Sampling, find_clips, read_clip
+from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
+from headgan.models.metrics.score_cache import ScoreCache
+from headgan.models.metrics.tally import Score
+from headgan.models.morphable import MorphableModel
+from headgan.models.smoothing import smoothing_settings
+from headgan.models.tracker import TrackedFace
+from headgan.models.weights import weights_path
+from headgan.proto.commands import Command, run_commands
+from headgan.proto.errors import FaceError, UsageError
+
+NO_FACE = 20
+LEVELS = (60, 70, 80, 90, 100, 110, 120)
+EVALUATE = Command(
+    ("evaluate",), EvaluateOptions, evaluate, "Evaluates.", "headgan evaluate clips/ -o report/"
+)
+
+
+def run(*words: object) -> int:
+    return run_commands("headgan", "", (EVALUATE,), ["evaluate", *map(str, words)])
+
+
+def write_clip(path: Path, levels: tuple[int, ...] = LEVELS) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    with VideoWriter(path, width=320, height=240, rate_fps=25) as writer:
+        for level in levels:
+            writer.write(np.full((240, 320, 3), level, np.uint8))
+    return path
+
+
+def turn_of(level: float) -> float:
+    """Degrees to the side that the head in a picture of this grey is turned."""
+    return (level - 60) / 2
+
+
+class FakeTracker:
+    """Sees the mean face in the middle of each picture but a dark one, the more turned the brighter it is."""
+
+    frames = 0
+
+    def __init__(self) -> None:
+        self._model = MorphableModel.load()
+
+    def reset(self) -> None:
+        pass
+
+    def track(self, frame_rgb: NDArray[np.uint8], is_wanted: object = None) -> TrackedFace | None:  # noqa: ARG002
+        FakeTracker.frames += 1
+        level = float(frame_rgb.mean())
+        if level < NO_FACE:
+            return None
+        half = np.radians(turn_of(level)) / 2
+        camera = np.array([np.cos(half), 0, np.sin(half), 0, 0.4, 0, 0], np.float32)
+        params = FaceParams(np.zeros(28, np.float32), camera, np.zeros(2, np.float32))
+        points = project(self._model, np.zeros(self._model.identity_size), params)
+        height, width = frame_rgb.shape[:2]
+        return TrackedFace((points * (0.4 * height) + (width / 2, height / 2, 0)).astype(np.float32), 1.0)
+
+
+class FakeEmbedder:
+    """Two pictures are one person if they are equally bright."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def embed(self, picture_rgb: NDArray[np.uint8], _points: object) -> NDArray[np.float32]:
+        angle = picture_rgb.mean() / 255
+        return np.array([np.cos(angle), np.sin(angle)], np.float32)
+
+
+class FakePerceptual:
+    """The difference of the means."""
+
+    def features(self, picture_rgb: NDArray[np.uint8]) -> float:
+        return float(picture_rgb.mean())
+
+    def distance(self, one: float, other: float) -> float:
+        return abs(one - other)
+
+
+@pytest.fixture(autouse=True)
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    FakeTracker.frames = 0
+    monkeypatch.setattr(evaluation, "MediaPipeTracker", FakeTracker)
+    monkeypatch.setattr(evaluation, "FaceEmbedder", FakeEmbedder)
+    monkeypatch.setattr(evaluation, "load_perceptual_metric", FakePerceptual)
+    # What these would find takes longer than all the rest: the face is the mean face, and there is only background.
+    monkeypatch.setattr(reconstruct, "foreground_mask", lambda *_: np.zeros((256, 256), np.float32))
+    monkeypatch.setattr(
+        clip_frames, "estimate_identity", lambda model, _: np.zeros(model.identity_size, np.float32)
+    )
+
+
+def constant_generator(path: Path, level: int) -> Path:
+    """A generator that draws the reference, but every pixel `level` brighter."""
+    onnx = pytest.importorskip("onnx")
+    helper, uint8 = onnx.helper, onnx.TensorProto.UINT8
+    shape = [256, 256, 3]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Cast", ["reference"], ["levels"], to=onnx.TensorProto.FLOAT),
+            helper.make_node("Add", ["levels", "more"], ["brighter"]),
+            helper.make_node("Cast", ["brighter"], ["picture"], to=uint8),
+        ],
+        "test",
+        [helper.make_tensor_value_info("reference", uint8, shape)],
+        [helper.make_tensor_value_info("picture", uint8, shape)],
+        [helper.make_tensor("more", onnx.TensorProto.FLOAT, [1], [float(level)])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def report_of(folder: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((folder / "metrics.json").read_text())
+    return report
+
+
+def test_the_report_has_what_was_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clips, output = tmp_path / "clips", tmp_path / "report"
+    write_clip(clips / "far.mp4", tuple(range(60, 130, 10)))
+    write_clip(clips / "near.mp4", tuple(range(60, 67)))
+    assert run(clips, "-o", output) == 0
+    report = report_of(output)
+    assert set(report) == {"machine", "commit", "config", "mean", "clips"}
+    assert set(report["clips"]) == {"clips-far", "clips-near"}
+    far, near = report["clips"]["clips-far"], report["clips"]["clips-near"]
+    assert far["frames"] == 6
+    # The reference is all that a generator has here, so each frame is off by what it has grown brighter; H.264 and the
+    # still move flat greys by a level or two.
+    grown = np.arange(10, 70, 10)
+    assert far["repeat"]["l1"] == pytest.approx(grown.mean(), abs=2.5)
+    assert far["prior"]["l1"] == pytest.approx(grown.mean(), abs=2.5)
+    assert far["repeat"]["mouth"] == pytest.approx(grown.mean(), abs=2.5)
+    assert far["repeat"]["psnr"] == pytest.approx(np.mean(20 * np.log10(255 / grown)), abs=1)
+    assert far["repeat"]["flicker"] == pytest.approx(10, abs=2.5)
+    assert far["repeat"]["perceptual"] == pytest.approx(grown.mean(), abs=2.5)
+    assert far["repeat"]["csim"] == pytest.approx(np.cos(grown / 255).mean(), abs=2e-3)
+    # One of the three angles is off by half a degree a level.
+    assert far["repeat"]["ard"] == pytest.approx(grown.mean() / 2 / 3, abs=0.4)
+    assert far["repeat"]["lost"] == 0
+    # The most turned frame is the last; asked to look ahead, a picture of its colour still reads as turned.
+    assert far["prior"]["are"] == pytest.approx(turn_of(120) / 3, abs=0.4)
+    assert "are" not in far["repeat"]
+    assert far["model"] == far["prior"]
+    for name, value in report["mean"]["repeat"].items():
+        if not name.startswith("frechet"):
+            assert value == pytest.approx((far["repeat"][name] + near["repeat"][name]) / 2, abs=1e-4)
+    assert report["mean"]["model"]["frechet_faceres"] > 0
+    assert set(report["mean"]["real"]) == {"csim"}
+    table = (output / "table.md").read_text()
+    assert capsys.readouterr().out == table
+    assert table.index("clips-far") < table.index("clips-near") < table.index("**mean, model**")
+    sheet = cv2.imread(str(output / "sheet.png"))
+    assert sheet is not None
+    assert sheet.shape == (20 + 2 * (20 + 176), 10 * 176, 3)
+
+
+def test_a_second_run_draws_nothing_again(tmp_path: Path) -> None:
+    clip, output = write_clip(tmp_path / "clips" / "a.mp4"), tmp_path / "report"
+    assert run(clip, "-o", output) == 0
+    first = report_of(output)
+    FakeTracker.frames = 0
+    assert run(clip, "-o", output) == 0
+    assert FakeTracker.frames == 0
+    assert report_of(output) == first
+    assert run(clip, "-o", output, "--every", "2") == 0
+    assert FakeTracker.frames > 0
+    assert report_of(output)["clips"]["clips-a"]["frames"] == 3
+
+
+def test_another_model_leaves_the_priors_scores_alone(tmp_path: Path) -> None:
+    clip, output = write_clip(tmp_path / "clips" / "a.mp4"), tmp_path / "report"
+    assert run(clip, "-o", output) == 0
+    kept = output / "clips" / "clips-a.prior.npz"
+    before = report_of(output), kept.stat().st_mtime_ns
+    brighter = constant_generator(tmp_path / "brighter.onnx", 10)
+    assert run(clip, "-o", output, "--model", brighter) == 0
+    after = report_of(output)
+    assert kept.stat().st_mtime_ns == before[1]
+    assert after["mean"]["prior"] == before[0]["mean"]["prior"]
+    # Ten levels brighter than the reference is ten levels nearer to all frames.
+    nearer = before[0]["mean"]["prior"]["l1"] - after["mean"]["model"]["l1"]
+    assert nearer == pytest.approx(10, abs=1.5)
+    sheet = cv2.imread(str(output / "sheet.png"))
+    assert sheet is not None
+    columns = [float(sheet[100:150, 176 * place : 176 * (place + 1)].mean()) for place in range(10)]
+    assert columns[0] == pytest.approx(60, abs=3)
+    assert [columns[8] - columns[0], columns[9] - columns[0]] == pytest.approx([10, 0], abs=2)
+    digests = after["config"]["sha256"]
+    assert len({digests[way] for way in ("model", "prior", "repeat")}) == 3
+    # A graph for the reference beside the model makes it another one.
+    brighter.with_suffix(".reference.onnx").write_bytes(weights_path(PRIOR_GENERATOR).read_bytes())
+    other = evaluation.Evaluation(evaluation.Settings(Sampling(), brighter), {}, tmp_path / "other")
+    assert other.digests["model"] != digests["model"]
+
+
+def test_what_a_damaged_cache_held_is_measured_again(tmp_path: Path) -> None:
+    clip, output = write_clip(tmp_path / "clips" / "a.mp4"), tmp_path / "report"
+    assert run(clip, "-o", output) == 0
+    first = report_of(output)
+    for name in ("clips-a.model.npz", "clips-a.repeat.npz"):
+        (output / "clips" / name).write_bytes(b"half")
+    assert run(clip, "-o", output) == 0
+    assert report_of(output) == first
+
+
+def test_the_motion_of_the_next_clip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clips, output = tmp_path / "clips", tmp_path / "report"
+    write_clip(clips / "a.mp4", (60, 61, 62, 63))
+    assert run(clips, "-o", output, "--driving", "cross") == 2
+    assert "two clips" in capsys.readouterr().err
+    write_clip(clips / "b.mp4", (80, 84, 88))
+    assert run(clips, "-o", output, "--driving", "cross") == 0
+    report = report_of(output)
+    first = report["clips"]["clips-a"]
+    assert (first["frames"], first["driven_by"]) == (2, "clips-b")
+    assert set(first["repeat"]) == {"csim", "ard", "au_h", "lost"}
+    # The reference of a, 60 bright, is shown for the heads of b.
+    assert first["repeat"]["csim"] == pytest.approx(1, abs=1e-4)
+    expected = np.mean([turn_of(84) - turn_of(60), turn_of(88) - turn_of(60)]) / 3
+    assert first["repeat"]["ard"] == pytest.approx(expected, abs=0.4)
+
+
+def test_another_person_drives_if_there_is_one(tmp_path: Path) -> None:
+    paths = {name: tmp_path / name[0] / name for name in ("a1", "a2", "b1", "c1")}
+    settings = evaluation.Settings(Sampling(), is_cross=True)
+    pairs = evaluation.Evaluation(settings, paths, tmp_path)
+    assert [pairs.driving_clip(name) for name in paths] == ["b1", "b1", "c1", "a1"]
+    alone = evaluation.Evaluation(settings, {name: paths[name] for name in ("a1", "a2")}, tmp_path)
+    assert [alone.driving_clip(name) for name in ("a1", "a2")] == ["a2", "a1"]
+    own = evaluation.Evaluation(evaluation.Settings(Sampling()), paths, tmp_path)
+    assert own.driving_clip("a1") == "a1"
+
+
+def test_a_clip_without_a_face_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    clips, output = tmp_path / "clips", tmp_path / "report"
+    write_clip(clips / "dark.mp4", (0, 0, 0))
+    assert run(clips, "-o", output) == 1
+    assert "no clip has a face" in capsys.readouterr().err
+    write_clip(clips / "light.mp4")
+    assert run(clips, "-o", output) == 0
+    assert list(report_of(output)["clips"]) == ["clips-light"]
+    assert list(report_of(output)["config"]["skipped"]) == ["clips-dark"]
+    assert "clips-dark is left out" in caplog.text
+
+
+def test_videos_show_the_real_and_the_drawn(tmp_path: Path) -> None:
+    clip, output = write_clip(tmp_path / "clips" / "a.mp4"), tmp_path / "report"
+    assert run(clip, "-o", output, "--every", "2") == 0
+    assert not (output / "videos").exists()
+    assert run(clip, "-o", output, "--every", "2", "--videos") == 0
+    video = output / "videos" / "clips-a.mp4"
+    assert [path.name for path in video.parent.iterdir()] == [video.name]
+    assert probe_video(video).rate_fps == pytest.approx(12.5)
+    frames = [frame.frame_rgb for frame in read_video(video)]
+    assert [frame.shape for frame in frames] == [(256, 768, 3)] * 3
+    last = [float(frames[-1][:, 256 * place : 256 * (place + 1)].mean()) for place in range(3)]
+    assert last == pytest.approx([120, 60, 60], abs=3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--every", "0"], "--every 0: give 1 or more"),
+        (["--frames", "-1"], "--frames -1: give 0 or more"),
+        (["--perceptual", "-1"], "--perceptual -1"),
+        (["--smoothing", "2"], "--smoothing"),
+        (["--model", "missing.onnx"], "--model missing.onnx: there is no such file"),
+        (["--identity-model", "missing.onnx"], "--identity-model missing.onnx"),
+        (["--inception", "missing.onnx"], "--inception missing.onnx"),
+    ],
+)
+def test_options_that_cannot_work_are_named(
+    words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = write_clip(tmp_path / "a.mp4")
+    assert run(clip, "-o", tmp_path / "report", *words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_clips_are_found_by_a_name_of_their_own(tmp_path: Path) -> None:
+    for name in ("one/a.mp4", "two/a.mp4", "one/a.webm", "one/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_clips([tmp_path])
+    assert len(found) == 3
+    assert set(found.values()) == {tmp_path / name for name in ("one/a.mp4", "one/a.webm", "two/a.mp4")}
+    assert {"one-a", "two-a"} < set(found)
+    with pytest.raises(UsageError, match="does not exist"):
+        find_clips([tmp_path / "three"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="no clips"):
+        find_clips([tmp_path / "empty"])
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Any]:
+    """Reads a clip of the given levels."""
+
+    def read_levels(levels: tuple[int, ...], sampling: Sampling) -> Any:
+        clip = write_clip(tmp_path / "clip.mp4", levels)
+        return read_clip(clip, sampling, FakeTracker(), MorphableModel.load())
+
+    return read_levels
+
+
+def levels_of(clip: Any) -> list[tuple[int, int | None]]:
+    """Of each frame to draw and of the one before it, to the next ten."""
+
+    def level(frame: Any) -> int:
+        return round(float(frame.picture_rgb.mean()) / 10) * 10
+
+    return [(level(frame), None if before is None else level(before)) for frame, before in clip.frames]
+
+
+def test_frames_come_with_the_one_before(read: Callable[..., Any]) -> None:
+    levels = (0, 60, 70, 80, 90, 100, 0, 120, 130)
+    clip = read(levels, Sampling())
+    assert levels_of(clip) == [(70, 60), (80, 70), (90, 80), (100, 90), (120, None), (130, 120)]
+    assert round(float(clip.reference.picture_rgb.mean()), -1) == 60
+    # Counted from the first face: of 60 80 100 120, the last follows a frame without one.
+    clip = read(levels, Sampling(every=2))
+    assert levels_of(clip) == [(80, 70), (100, 90), (120, None)]
+    assert clip.rate_fps == pytest.approx(12.5)
+    assert levels_of(read(levels, Sampling(every=3, frames=1))) == [(90, 80)]
+
+
+def test_tracked_points_and_fit_lie_in_the_crop(read: Callable[..., Any]) -> None:
+    clip = read(LEVELS, Sampling())
+    model = MorphableModel.load()
+    for frame, _ in clip.frames:
+        fitted = (project(model, clip.reference.identity, frame.params) + 1) * 128 - 0.5
+        assert np.abs(fitted[:468, :2] - frame.points[:468, :2]).mean() < 1
+        assert 60 < frame.points[:, 0].mean() < 196
+
+
+def test_the_best_reference_looks_ahead(read: Callable[..., Any]) -> None:
+    clip = read((140, 130, 120, 61, 120), Sampling(best_reference=True))
+    assert round(float(clip.reference.picture_rgb.mean()), -1) == 60
+    assert [level for level, _ in levels_of(clip)] == [140, 130, 120, 120]
+
+
+def test_smoothing_lags_behind(read: Callable[..., Any]) -> None:
+    levels = (60, 60, 60, 60, 100, 100)
+    plain, smooth = (read(levels, Sampling(smoothing=smoothing_settings(strength))) for strength in (0, 1))
+    turned = [abs(float(clip.frames[3][0].params.quaternion[2])) for clip in (plain, smooth)]
+    assert turned[1] < 0.9 * turned[0]
+
+
+def test_one_face_is_too_few(read: Callable[..., Any]) -> None:
+    with pytest.raises(FaceError, match="a face in 1 of the frames"):
+        read((0, 60, 0), Sampling())
+
+
+def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
+    cache = ScoreCache(tmp_path / "deep" / "cache")
+    score = Score({"psnr": 20.5}, np.ones((3, 4), np.float32), np.zeros((3, 0), np.float32))
+    assert cache.load("a", "model", "key") is None
+    cache.save("a", "model", "key", score)
+    found = cache.load("a", "model", "key")
+    assert found is not None
+    assert found.values == score.values
+    assert found.embeddings.tolist() == score.embeddings.tolist()
+    assert found.features.shape == (3, 0)
+    assert cache.load("a", "model", "another key") is None
+    assert [path.name for path in (tmp_path / "deep" / "cache").iterdir()] == ["a.model.npz"]
