@@ -4,18 +4,23 @@ A generator is an ONNX graph run by onnxruntime. It is fed the inputs that it de
 
     reference       uint8 [256, 256, 3]    y_ref, the reference picture, RGB
     reference_pncc  uint8 [256, 256, 3]    x_ref, the reference's coordinate code
-    pncc            uint8 [256, 256, 3]    x_t, the new frame's coordinate code
-    source_grid     float32 [256, 256, 2]  the flow prior: each pixel's place in the reference, -1 to 1
+    reference_eyes  uint8 [256, 256]       its eyes and irises
     background      uint8 [256, 256, 3]    the reference without the person
+    pncc            uint8 [256, 256, 3]    x_t, the new frame's coordinate code
+    eyes            uint8 [256, 256]       its eyes and irises
+    source_grid     float32 [256, 256, 2]  the flow prior: each pixel's place in the reference, -1 to 1
     uncovered       float32 [256, 256]     0 to 1, where the head was in the reference and nothing is now
     mouth           float32 [256, 256]     0 to 1, where a mouth opens that the reference shows closed
+    audio           float32 [300]          h_t^(a), the sound's features; zeros are silence
 
-and its output is `picture`, uint8 [256, 256, 3] RGB.
+and its output is `picture`, uint8 [256, 256, 3] RGB. Beside NAME.onnx there may be a NAME.reference.onnx: it is run
+once for each reference, and its outputs are inputs of NAME.onnx.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +29,12 @@ from headgan.models.runtime import open_session
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
 
-_OF_REFERENCE = ("reference", "reference_pncc", "background")
-_OF_FRAME = ("source_grid", "uncovered", "mouth", "pncc")
+_OF_REFERENCE = ("reference", "reference_pncc", "reference_eyes", "background")
+_OF_FRAME = ("pncc", "eyes", "source_grid", "uncovered", "mouth", "audio")
 INPUTS = frozenset(_OF_REFERENCE + _OF_FRAME)
+SHIPPED_GENERATOR, PRIOR_GENERATOR = "prior.onnx", "prior.onnx"
+AUDIO_SIZE = 300
+_SILENCE = np.zeros(AUDIO_SIZE, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +45,13 @@ class GeneratorReference:
         reference: uint8 [256, 256, 3].
         background: uint8 [256, 256, 3].
         reference_pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
+        reference_eyes: uint8 [256, 256], or None when the generator does not ask for them.
     """
 
     reference: NDArray[np.uint8]
     background: NDArray[np.uint8]
     reference_pncc: NDArray[np.uint8] | None = None
+    reference_eyes: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,12 +63,16 @@ class GeneratorFrame:
         uncovered: float32 [256, 256].
         mouth: float32 [256, 256].
         pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
+        eyes: uint8 [256, 256], or None when the generator does not ask for them.
+        audio: float32 [300], or None for silence.
     """
 
     source_grid: NDArray[np.float32]
     uncovered: NDArray[np.float32]
     mouth: NDArray[np.float32]
     pncc: NDArray[np.uint8] | None = None
+    eyes: NDArray[np.uint8] | None = None
+    audio: NDArray[np.float32] | None = None
 
 
 class Generator(Protocol):
@@ -83,27 +97,35 @@ class Generator(Protocol):
 
 
 class OnnxGenerator:
-    """A generator from an ONNX file. Not thread-safe."""
+    """A generator from ONNX files. Not thread-safe."""
 
     def __init__(self, path: Path | None = None, *, provider: str = "auto") -> None:
         """Loads the graph, the one that ships if `path` is left out.
 
         Args:
-            path: an ONNX file.
+            path: an ONNX file; the reference's graph beside it is taken too.
             provider: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
 
         Raises:
-            ModelError: the file is missing, damaged, or asks for inputs that nobody has.
+            ModelError: a file is missing, damaged, or asks for inputs that nobody has.
             UsageError: the provider cannot be had on this machine.
         """
-        path = path or weights_path("prior.onnx")
+        path = path or weights_path(SHIPPED_GENERATOR)
         self._session, self._provider = open_session(path, provider)
-        self._inputs = {item.name for item in self._session.get_inputs()}
+        reference_path = path.with_suffix(".reference.onnx")
+        self._reference_session = None
+        if reference_path.exists():
+            self._reference_session, _ = open_session(reference_path, provider)
+        once = _names(self._reference_session.get_inputs()) if self._reference_session else set()
+        kept = _names(self._reference_session.get_outputs()) if self._reference_session else set()
+        self._frame_inputs = _names(self._session.get_inputs())
+        self._inputs = once | (self._frame_inputs - kept)
         unknown = self._inputs - INPUTS
         if unknown or [item.name for item in self._session.get_outputs()] != ["picture"]:
             raise ModelError(
                 f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})"
             )
+        self._once_inputs = once
         self._reference: dict[str, NDArray[np.generic]] = {}
 
     @property
@@ -112,24 +134,41 @@ class OnnxGenerator:
         return self._provider
 
     def needs(self, name: str) -> bool:
-        """Whether the graph declares the input `name`."""
+        """Whether a graph declares the input `name`."""
         return name in self._inputs
 
     def set_reference(self, reference: GeneratorReference) -> None:
         """Takes the person to draw; see `Generator`."""
-        self._reference = self._declared(reference, _OF_REFERENCE)
+        given = self._declared(reference, _OF_REFERENCE)
+        self._reference = {name: array for name, array in given.items() if name in self._frame_inputs}
+        if self._reference_session is None:
+            return
+        feed = _all_of(self._once_inputs, given)
+        names = [item.name for item in self._reference_session.get_outputs()]
+        self._reference |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
 
     def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
         """The picture of `frame`; see `Generator`."""
-        feed = {**self._reference, **self._declared(frame, _OF_FRAME)}
-        if missing := self._inputs - feed.keys():
-            raise ValueError(f"the generator needs {', '.join(sorted(missing))}")
-        picture: NDArray[np.uint8] = self._session.run(["picture"], feed)[0]
+        given = {**self._reference, **self._declared(frame, _OF_FRAME)}
+        if "audio" in self._frame_inputs:
+            given.setdefault("audio", _SILENCE)
+        picture: NDArray[np.uint8] = self._session.run(["picture"], _all_of(self._frame_inputs, given))[0]
         return picture
 
     def _declared(
         self, given: GeneratorReference | GeneratorFrame, names: tuple[str, ...]
     ) -> dict[str, NDArray[np.generic]]:
-        """The arrays of `given` that the graph asks for."""
+        """The arrays of `given` that the graphs ask for."""
         arrays = {name: getattr(given, name) for name in names if name in self._inputs}
         return {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
+
+
+def _names(items: Sequence[Any]) -> set[str]:
+    """Names of a session's inputs or outputs."""
+    return {item.name for item in items}
+
+
+def _all_of(names: set[str], given: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+    if missing := names - given.keys():
+        raise ValueError(f"the generator needs {', '.join(sorted(missing))}")
+    return {name: given[name] for name in names}

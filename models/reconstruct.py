@@ -1,8 +1,9 @@
 """Face parameters in, pictures of the person in the reference out: renderer, flow prior and generator.
 
 FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
-                        └─ FlowPrior ──── source_grid ─┤
-                            └─ mouth_mask ─── mouth ───────┴─ Generator ── picture
+                        ├─ render_eyes ── eyes ────────┤
+                        ├─ FlowPrior ──── source_grid ─┤
+                        └─ mouth_mask ─── mouth ───────┴─ Generator ── picture
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
+from headgan.models.eyes import render_eyes
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask, inpaint_background
@@ -51,6 +53,7 @@ class Reconstructor:
                 reference.picture_rgb,
                 inpaint_background(reference.picture_rgb, person),
                 self._pncc("reference_pncc", points),
+                render_eyes(points) if generator.needs("reference_eyes") else None,
             )
         )
 
@@ -63,6 +66,7 @@ class Reconstructor:
             prior.uncovered,
             mouth_mask(points, self._reference_points),
             self._pncc("pncc", points),
+            render_eyes(points) if self._generator.needs("eyes") else None,
         )
         return self._generator.generate(frame)
 

@@ -9,7 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.models.flow_prior import pixel_grid
-from headgan.models.generator import INPUTS, GeneratorFrame, GeneratorReference, OnnxGenerator
+from headgan.models.generator import (
+    INPUTS,
+    PRIOR_GENERATOR,
+    GeneratorFrame,
+    GeneratorReference,
+    OnnxGenerator,
+)
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError, UsageError
@@ -49,7 +55,7 @@ def warp_slowly(picture: NDArray[np.uint8], grid: NDArray[np.float32]) -> NDArra
 
 @pytest.fixture(scope="module")
 def generator() -> OnnxGenerator:
-    return OnnxGenerator(provider="cpu")
+    return OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
 
 
 def draw(
@@ -65,7 +71,8 @@ def draw(
 
 
 def test_it_needs_no_coordinate_code(generator: OnnxGenerator) -> None:
-    assert {name for name in INPUTS if not generator.needs(name)} == {"pncc", "reference_pncc"}
+    of_prior = {"reference", "background", "source_grid", "uncovered", "mouth"}
+    assert {name for name in INPUTS if generator.needs(name)} == of_prior
     assert generator.provider == "cpu"
 
 

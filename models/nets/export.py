@@ -1,0 +1,177 @@
+"""A trained generator in, two ONNX graphs out: what is done once for a reference, and what is done for every frame.
+
+    reference graph   reference, reference_pncc, reference_eyes, background ── whatever they alone decide
+    frame graph       these, pncc, eyes, source_grid, uncovered, mouth, audio ── picture
+
+Pictures go in and come out as bytes, [256, 256, C]. The generator is exported whole and split after, so that also the
+tables that features are fetched from are made once. Weights are stored in half precision; the arithmetic is single,
+unless the provider prefers otherwise.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from headgan.models.nets.config import AUDIO_SIZE, NetConfig
+from headgan.models.nets.head_gan import HeadGan
+from headgan.models.nets.inputs import Driving, Reference
+from headgan.models.nets.split import split_graph
+from headgan.models.nets.warp import gathering
+
+OPSET = 17
+OF_REFERENCE = ("reference", "reference_pncc", "reference_eyes", "background")
+# Weights with fewer numbers stay exact: it costs nothing.
+_EXACT_BELOW = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedGenerator:
+    """The two graphs as bytes of ONNX files; the outputs of `reference` are inputs of `frame`, by name."""
+
+    reference: bytes
+    frame: bytes
+
+
+class _Whole(nn.Module):
+    """The generator as a call uses it: bytes in, bytes out, one reference."""
+
+    def __init__(self, generator: HeadGan) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, given: dict[str, Tensor]) -> Tensor:
+        """Uint8 [H, W, 3]; given: `generator_inputs`."""
+        reference = Reference(
+            _picture(given["reference"])[:, None],
+            _code(given["reference_pncc"], given.get("reference_eyes"))[:, None],
+            _picture(given["background"])[:, None],
+        )
+        audio = given.get("audio")
+        driving = Driving(
+            _code(given["pncc"], given.get("eyes")),
+            given["source_grid"][None, None],
+            given["uncovered"][None, None, None],
+            given["mouth"][None, None, None],
+            None if audio is None else audio[None],
+        )
+        picture = self.generator(reference, driving).picture[0]
+        levels: Tensor = ((picture + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).to(torch.uint8)
+        return levels
+
+
+def generator_inputs(config: NetConfig, size: int) -> dict[str, Tensor]:
+    """Every input of a call by name, all zeros: pictures uint8 [size, size, C], the others float32."""
+    picture, plane = torch.zeros(size, size, 3, dtype=torch.uint8), torch.zeros(size, size)
+    eyes = torch.zeros(size, size, dtype=torch.uint8)
+    return {
+        "reference": picture,
+        "reference_pncc": picture,
+        **({"reference_eyes": eyes} if config.gaze else {}),
+        "background": picture,
+        "pncc": picture,
+        **({"eyes": eyes} if config.gaze else {}),
+        "source_grid": torch.zeros(size, size, 2),
+        "uncovered": plane,
+        "mouth": plane,
+        **({"audio": torch.zeros(AUDIO_SIZE)} if config.audio else {}),
+    }
+
+
+def draw_bytes(generator: HeadGan, given: dict[str, Tensor]) -> Tensor:
+    """Uint8 [H, W, 3]: what the exported graphs draw, by torch; given: as `generator_inputs`."""
+    with torch.no_grad():
+        drawn: Tensor = _Whole(generator.eval())(given)
+        return drawn
+
+
+def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) -> ExportedGenerator:
+    """Both graphs of `generator` for one reference.
+
+    Args:
+        generator: trained; it is not changed.
+        size: side of the pictures.
+        half: whether weights are stored in half precision.
+
+    Raises:
+        ValueError: it was trained with past frames, which a call does not stack.
+    """
+    config = generator.config
+    if config.past_frames:
+        raise ValueError("a call draws every frame for itself; train with past_frames = 0 to export")
+    given = generator_inputs(config, size)
+    with gathering() if config.family == "live" else warnings.catch_warnings():
+        whole = _exported(_Whole(_plain(generator)), given)
+    parts = split_graph(whole, [name for name in OF_REFERENCE if name in given])
+    if half:
+        _store_half(parts.once)
+        _store_half(parts.each)
+    return ExportedGenerator(_checked(parts.once), _checked(parts.each))
+
+
+def _plain(generator: HeadGan) -> HeadGan:
+    """A copy for inference, its spectral norms folded into the weights."""
+    plain = HeadGan(generator.config)
+    plain.load_state_dict(generator.state_dict())
+    plain.eval()
+    for module in plain.modules():
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight")
+    return plain.requires_grad_(False)
+
+
+def _exported(whole: nn.Module, given: dict[str, Tensor]) -> onnx.ModelProto:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Shapes are fixed on purpose, and the other exporter needs one package more.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            whole,
+            (given, {}),
+            buffer,  # type: ignore[arg-type]
+            input_names=list(given),
+            output_names=["picture"],
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return onnx.load_from_string(buffer.getvalue())
+
+
+def _store_half(model: onnx.ModelProto) -> None:
+    """Stores large float32 weights as float16 with a Cast behind each, which is folded when the graph is loaded."""
+    casts = []
+    for weight in model.graph.initializer:
+        values = numpy_helper.to_array(weight)
+        if values.dtype != np.float32 or values.size < _EXACT_BELOW:
+            continue
+        name = weight.name
+        weight.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _checked(model: onnx.ModelProto) -> bytes:
+    onnx.checker.check_model(model, full_check=True)
+    data: bytes = model.SerializeToString()
+    return data
+
+
+def _picture(levels: Tensor) -> Tensor:
+    """[1, 3, H, W], -1 to 1, of uint8 [H, W, 3]."""
+    return levels.float().permute(2, 0, 1)[None] / 127.5 - 1
+
+
+def _code(code: Tensor, eyes: Tensor | None) -> Tensor:
+    """[1, C, H, W], 0 to 1, of uint8 [H, W, 3] and eyes, uint8 [H, W]."""
+    planes = code.float().permute(2, 0, 1)[None]
+    if eyes is not None:
+        planes = torch.cat([planes, eyes.float()[None, None]], dim=1)
+    return planes / 255

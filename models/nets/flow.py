@@ -1,0 +1,145 @@
+"""Features of references and a driving code in, where to fetch each pixel out: the dense flow network F.
+
+`PaperFlow` is the published F. `LiveFlow` does the same at an eighth to a quarter of the resolution:
+
+    code ── unshuffle 4 ──┐
+    start - identity ─────┼─ 64² ── conv, stride 2 ──┬─ 32² ─ 16² ─ 32² ─ Up ─ 64² ── heads: residual, trust
+    uncovered, mouth ─────┘                          │                    │
+    h^(3) warped by the start ───────────────────────┘        skip at 64²─┘
+
+What it finds is added to the start: the mesh's flow prior, or nothing moved.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from headgan.models.nets.blocks import ConvNormRelu, PlainResBlock, SpadeResBlock, Up, activate
+from headgan.models.nets.config import NetConfig
+from headgan.models.nets.inputs import Features
+from headgan.models.nets.warp import enlarge, identity_grid, shrink, to_grid, to_planes, warp
+
+# The residual of the live F is in these units, so that its head's numbers are near one: 8 pixels of 256.
+_RESIDUAL_UNIT = 1 / 16
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """What F finds for N references.
+
+    Attributes:
+        grid: [N, H, W, 2], each pixel's place in the reference.
+        residual: [N, 2, h, w], what was added to the start, in half picture widths.
+        trust: [N, 1, h, w], how much the reference is trusted, before the softmax over the references.
+        decoded: [N, C, h, w], F's last features.
+    """
+
+    grid: Tensor
+    residual: Tensor
+    trust: Tensor
+    decoded: Tensor
+
+
+class PaperEncoder(nn.Module):
+    """Three scales of features: 7x7 to w at full size, 3x3 stride 2 to 4w, 3x3 stride 2 to 16w."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.fine = ConvNormRelu(inputs, width, 7)
+        self.middle = ConvNormRelu(width, 4 * width, 3, stride=2)
+        self.coarse = ConvNormRelu(4 * width, 16 * width, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Features:
+        """x: [N, inputs, H, W]."""
+        fine = self.fine(x)
+        middle = self.middle(fine)
+        return Features(fine, middle, self.coarse(middle))
+
+
+class PaperFlow(nn.Module):
+    """The published F: SPADE blocks that the driving code modulates, then flow and mask."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        w, condition, hidden = config.width, config.driving_channels, config.hidden
+        self.blocks = nn.ModuleList([SpadeResBlock(16 * w, condition, hidden) for _ in range(3)])
+        self.block_middle = SpadeResBlock(4 * w, condition, hidden)
+        self.up = nn.PixelShuffle(2)
+        self.flow = nn.Conv2d(w, 2, 7, padding=3, padding_mode="reflect")
+        self.mask = nn.Conv2d(w, 1, 7, padding=3, padding_mode="reflect")
+
+    def forward(self, features: Features, code: Tensor, start: Tensor, hints: Tensor) -> Flow:
+        """features: of N references; code: [N, Z, H, W]; start: [N, H, W, 2]; hints are not used here."""
+        del hints
+        x = features.coarse
+        for block in self.blocks:
+            x = block(x, code)
+        x = self.block_middle(self.up(x), code)  # [N, 4w, H/2, W/2]
+        x = self.up(x)  # [N, w, H, W]
+        decoded = functional.leaky_relu(x, 0.2)
+        mask = self.mask(decoded).float()
+        # The published flow is in pixels.
+        residual = self.flow(decoded).float() * torch.sigmoid(2 * mask) * (2 / code.shape[-1])
+        return Flow(start + to_grid(residual), residual, mask, decoded)
+
+
+class LiveEncoder(nn.Module):
+    """Three scales of features at a half, a quarter and an eighth of the picture's size."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        fine, middle = width // 4, width // 2
+        self.fine = nn.Sequential(nn.Conv2d(4 * inputs, fine, 3, padding=1), PlainResBlock(fine))
+        self.middle = nn.Sequential(nn.Conv2d(fine, middle, 3, stride=2, padding=1), PlainResBlock(middle))
+        self.coarse = nn.Sequential(nn.Conv2d(middle, width, 3, stride=2, padding=1), PlainResBlock(width))
+
+    def forward(self, x: Tensor) -> Features:
+        """x: [N, inputs, H, W]."""
+        fine = self.fine(functional.pixel_unshuffle(x, 2))
+        middle = self.middle(activate(fine))
+        return Features(fine, middle, self.coarse(activate(middle)))
+
+
+class LiveFlow(nn.Module):
+    """A small F at an eighth of the resolution, with the reference's features warped by the start."""
+
+    def __init__(self, config: NetConfig) -> None:
+        super().__init__()
+        w = config.width
+        third, wide = w // 3 // 8 * 8 or 8, w * 5 // 3 // 8 * 8
+        # The code unshuffled by 4, the start's displacement, uncovered and mouth.
+        self.inputs = nn.Conv2d(16 * config.driving_channels + 4, 2 * third, 1)
+        self.down = nn.Conv2d(2 * third, w, 3, stride=2, padding=1)
+        self.join = nn.Conv2d(2 * w, w, 1)
+        self.coarse_in = nn.Sequential(PlainResBlock(w), PlainResBlock(w))
+        self.bottom = nn.Sequential(
+            nn.Conv2d(w, wide, 3, stride=2, padding=1),
+            PlainResBlock(wide),
+            PlainResBlock(wide),
+            PlainResBlock(wide),
+            nn.Conv2d(wide, 4 * w, 1),
+            nn.PixelShuffle(2),
+        )
+        self.coarse_out = PlainResBlock(w)
+        self.up = Up(w, third)
+        self.skip = nn.Conv2d(2 * third, third, 1)
+        self.quarter = PlainResBlock(third)
+        self.heads = nn.Conv2d(third, 3, 3, padding=1)
+        nn.init.zeros_(self.heads.weight)
+        nn.init.zeros_(self.heads.bias)  # type: ignore[arg-type]
+
+    def forward(self, features: Features, code: Tensor, start: Tensor, hints: Tensor) -> Flow:
+        """features: of N references; code: [N, Z, H, W]; start: [N, H, W, 2]; hints: [N, 2, H, W]."""
+        start_planes = shrink(to_planes(start), 4)  # [N, 2, H/4, W/4]
+        moved = start_planes - to_planes(identity_grid(start_planes))
+        x = self.inputs(torch.cat([functional.pixel_unshuffle(code, 4), 4 * moved, shrink(hints, 4)], dim=1))
+        start_eighth = to_grid(shrink(start_planes, 2))
+        coarse = torch.cat([self.down(activate(x)), warp(features.coarse, start_eighth)], dim=1)
+        coarse = self.coarse_in(self.join(activate(coarse)))
+        coarse = self.coarse_out(coarse + self.bottom(activate(coarse)))  # [N, w, H/8, W/8]
+        decoded = self.quarter(self.up(activate(coarse)) + self.skip(activate(x)))
+        heads = self.heads(activate(decoded)).float()  # [N, 3, H/4, W/4]
+        residual, trust = heads[:, :2] * _RESIDUAL_UNIT, heads[:, 2:]
+        return Flow(start + to_grid(enlarge(residual, 4)), residual, trust, decoded)

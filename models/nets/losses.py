@@ -1,0 +1,87 @@
+"""Pictures, features and scores in, the terms of the generator's and the discriminators' losses out (section 3.4)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from headgan.models.nets.vgg import VggFeatures
+
+# Of relu1 to relu5, as published with the first layers of each stage (Wang et al., 2018).
+VGG_LEVEL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+
+
+def masked_l1(picture: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean absolute difference; each pixel counts `weight` times.
+
+    Args:
+        picture: [B, 3, H, W].
+        truth: [B, 3, H, W].
+        weight: [B, 1, H, W], at least 0; the mean is over the weights, everything counts once if left out.
+    """
+    difference = (picture - truth).abs()
+    if weight is None:
+        return difference.mean()
+    return (difference * weight).sum() / (weight.sum() * picture.shape[1]).clamp(min=1)
+
+
+def vgg_distance(vgg: VggFeatures, picture: Tensor, truth: Tensor, levels: int = 5) -> Tensor:
+    """Weighted L1 between the features of two batches of pictures [B, 3, H, W], -1 to 1."""
+    with torch.no_grad():
+        wanted = vgg((truth + 1) / 2, levels)
+    found = vgg((picture + 1) / 2, levels)
+    total = picture.new_zeros(())
+    for weight, one, other in zip(VGG_LEVEL_WEIGHTS, found, wanted, strict=False):
+        total = total + weight * functional.l1_loss(one.float(), other.float())
+    return total
+
+
+def gradient_l1(picture: Tensor, truth: Tensor) -> Tensor:
+    """Mean absolute difference of the differences of neighbouring pixels; both [B, 3, H, W]."""
+    difference = picture - truth
+    across = (difference[..., :, 1:] - difference[..., :, :-1]).abs().mean()
+    down = (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
+    return across + down
+
+
+def smoothness(flow: Tensor) -> Tensor:
+    """Mean squared difference of neighbouring vectors of a flow [N, 2, h, w]."""
+    across = (flow[..., :, 1:] - flow[..., :, :-1]).square().mean()
+    down = (flow[..., 1:, :] - flow[..., :-1, :]).square().mean()
+    return across + down
+
+
+def hinge_of_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
+    """Hinge loss (Lim and Ye, 2017) over the scales' score maps, real above 1 and fake below -1."""
+    terms = [
+        functional.relu(1 - one).mean() + functional.relu(1 + other).mean()
+        for one, other in zip(real, fake, strict=True)
+    ]
+    return torch.stack(terms).mean()
+
+
+def hinge_of_generator(fake: Sequence[Tensor]) -> Tensor:
+    """What the generator lowers: the negative mean of the scores."""
+    return torch.stack([-scores.mean() for scores in fake]).mean()
+
+
+def feature_matching(real: Sequence[Sequence[Tensor]], fake: Sequence[Sequence[Tensor]]) -> Tensor:
+    """Mean absolute difference of a discriminator's features, 4 / (layers + 1) a layer, mean over the scales."""
+    terms = [
+        functional.l1_loss(other, one.detach()) * (4 / (len(ones) + 1))
+        for ones, others in zip(real, fake, strict=True)
+        for one, other in zip(ones, others, strict=True)
+    ]
+    return torch.stack(terms).sum() / len(real)
+
+
+def cut_boxes(planes: Tensor, boxes: Tensor, size: int) -> Tensor:
+    """[B, C, size, size]: squares of `planes` [B, C, H, W]; boxes [B, 3]: centre x-y and half side, -1 to 1."""
+    axis = (2 * torch.arange(size, device=planes.device, dtype=torch.float32) + 1) / size - 1
+    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
+    local = torch.stack([columns, rows], dim=-1)[None]  # [1, size, size, 2]
+    grid = boxes[:, None, None, :2] + local * boxes[:, None, None, 2:]
+    return functional.grid_sample(
+        planes.float(), grid, mode="bilinear", padding_mode="border", align_corners=False
+    )

@@ -1,0 +1,107 @@
+"""Exported graphs draw what torch draws, for both families, and the part of the reference is done once."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+torch = pytest.importorskip("torch", reason="training needs torch: pip install 'headgan[train]'")
+onnx = pytest.importorskip("onnx")
+
+from headgan.models.nets.config import LIVE, PAPER, NetConfig  # noqa: E402
+from headgan.models.nets.export import draw_bytes, export_generator, generator_inputs  # noqa: E402
+from headgan.models.nets.head_gan import HeadGan  # noqa: E402
+from headgan.models.nets.split import split_graph  # noqa: E402
+from headgan.models.runtime import open_session  # noqa: E402
+
+SIZE = 32
+CONFIGS = {
+    "live": replace(LIVE, width=24),
+    "paper": replace(PAPER, width=8, hidden=8, past_frames=0),
+    "live, silent, no eyes": replace(LIVE, width=24, audio=False, gaze=False),
+    "live from nothing": replace(LIVE, width=24, prior=False),
+}
+
+
+def trained(config: NetConfig) -> HeadGan:
+    """Seeded, no layer zero; a few steps of spectral norms, as training leaves them."""
+    torch.manual_seed(1)
+    generator = HeadGan(config)
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            if not parameter.any():
+                parameter.normal_(0, 0.03)
+    return generator.eval()
+
+
+def random_inputs(config: NetConfig) -> dict[str, Any]:
+    torch.manual_seed(2)
+    given = {}
+    for name, blank in generator_inputs(config, SIZE).items():
+        is_picture = blank.dtype == torch.uint8
+        given[name] = (
+            torch.randint(0, 256, blank.shape, dtype=torch.uint8) if is_picture else torch.rand(blank.shape)
+        )
+    given["source_grid"] = given["source_grid"] * 2.2 - 1.1
+    return given
+
+
+def run(path: Path, given: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    session, _ = open_session(path, "cpu")
+    names = [item.name for item in session.get_outputs()]
+    feed = {item.name: given[item.name] for item in session.get_inputs()}
+    return dict(zip(names, session.run(names, feed), strict=True))
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+@pytest.mark.parametrize("half", [False, True])
+def test_the_graphs_draw_what_torch_draws(config: NetConfig, half: bool, tmp_path: Path) -> None:
+    generator = trained(config)
+    exported = export_generator(generator, SIZE, half=half)
+    given = random_inputs(config)
+    expected = draw_bytes(generator, given).numpy().astype(int)
+    (tmp_path / "a.reference.onnx").write_bytes(exported.reference)
+    (tmp_path / "a.onnx").write_bytes(exported.frame)
+    arrays = {name: item.numpy() for name, item in given.items()}
+    kept = run(tmp_path / "a.reference.onnx", arrays)
+    difference = np.abs(run(tmp_path / "a.onnx", arrays | kept)["picture"].astype(int) - expected)
+    # Rounding to bytes may go either way; half precision loses a little more.
+    assert difference.max() <= (4 if half else 1)
+    assert difference.mean() < (0.2 if half else 0.02)
+    assert len(np.unique(expected)) > 50
+
+
+def test_what_a_frame_costs_does_not_hold_the_encoder() -> None:
+    generator = trained(CONFIGS["live"])
+    exported = export_generator(generator, SIZE)
+    once, each = (onnx.load_from_string(part) for part in (exported.reference, exported.frame))
+    convolutions = [sum(node.op_type == "Conv" for node in part.graph.node) for part in (once, each)]
+    assert convolutions[0] == sum(isinstance(item, torch.nn.Conv2d) for item in generator.encoder.modules())
+    of_reference = {"reference", "reference_pncc", "reference_eyes", "background"}
+    assert {item.name for item in once.graph.input} == of_reference
+    assert not of_reference & {item.name for item in each.graph.input}
+    shapes = [item.type.tensor_type.shape.dim for item in each.graph.input]
+    assert all(side.dim_value > 0 for shape in shapes for side in shape)
+
+
+def test_half_weights_halve_the_files() -> None:
+    generator = trained(CONFIGS["live"])
+    whole, half = (len(export_generator(generator, SIZE, half=flag).frame) for flag in (False, True))
+    assert half < 0.65 * whole
+
+
+def test_past_frames_cannot_be_exported() -> None:
+    with pytest.raises(ValueError, match="past_frames"):
+        export_generator(HeadGan(replace(LIVE, width=24, past_frames=1)), SIZE)
+
+
+def test_a_graph_that_is_all_early_or_all_late_is_refused() -> None:
+    node = onnx.helper.make_node("Add", ["a", "b"], ["y"])
+    info = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1]) for name in "aby"]
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], "g", info[:2], info[2:]))
+    for known in ([], ["a"], ["a", "b"]):
+        with pytest.raises(ValueError, match="decide nothing"):
+            split_graph(model, known)
