@@ -3,8 +3,16 @@
 import sys
 from collections.abc import Sequence
 
+from headgan.models.blendshape_command import BlendshapeOptions, build_blendshape_file
+from headgan.models.edit_command import EditOptions, edit_picture
+from headgan.models.frontalise_command import FrontaliseOptions, frontalise_picture
+from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.morphable_command import BuildOptions, build_morphable_file
+from headgan.models.reenact_command import ReenactOptions, reenact_clip
 from headgan.models.track_command import TrackOptions, track_video
+from headgan.models.train.export_command import ExportOptions, export
+from headgan.models.train.prepare_command import PrepareOptions, prepare_dataset
+from headgan.models.train.train_command import TrainOptions, train
 from headgan.proto.commands import Command, run_commands
 
 COMMANDS = (
@@ -16,11 +24,67 @@ COMMANDS = (
         "headgan track clip.mp4 -o params.npz",
     ),
     Command(
+        ("reenact",),
+        ReenactOptions,
+        reenact_clip,
+        "Show the person of a photograph with the motion of a clip.",
+        "headgan reenact --reference face.jpg --driving clip.mp4 -o out.mp4",
+    ),
+    Command(
+        ("edit",),
+        EditOptions,
+        edit_picture,
+        "Show the person of a photograph in another pose, with another expression or gaze.",
+        "headgan edit --reference face.jpg -o out.png --yaw 20 --smile 0.6",
+    ),
+    Command(
+        ("frontalise",),
+        FrontaliseOptions,
+        frontalise_picture,
+        "Turn the face of a photograph to the front.",
+        "headgan frontalise face.jpg -o front.png",
+    ),
+    Command(
         ("morphable", "build"),
         BuildOptions,
         build_morphable_file,
         "Build a morphable model from clips and photographs of many people, one folder a person.",
         "headgan morphable build clips/ photos/ -o model.npz",
+    ),
+    Command(
+        ("morphable", "blendshapes"),
+        BlendshapeOptions,
+        build_blendshape_file,
+        "Learn what named facial movements do to the expression, from clips of many people.",
+        "headgan morphable blendshapes clips/ -o blendshapes.npz",
+    ),
+    Command(
+        ("prepare",),
+        PrepareOptions,
+        prepare_dataset,
+        "Prepare clips for training: cut, track, fit and sort out what is of no use.",
+        "headgan prepare clips/ -o prepared/ --workers 4",
+    ),
+    Command(
+        ("train",),
+        TrainOptions,
+        train,
+        "Train the networks on prepared clips.",
+        "headgan train live.toml --data prepared/ -o run/",
+    ),
+    Command(
+        ("export",),
+        ExportOptions,
+        export,
+        "Write the ONNX files of a trained network.",
+        "headgan export run/last.pt -o live.onnx",
+    ),
+    Command(
+        ("evaluate",),
+        EvaluateOptions,
+        evaluate,
+        "Measure how well a generator draws the people in clips, beside the prior and a still.",
+        "headgan evaluate clips/ -o report/ --every 5",
     ),
 )
 

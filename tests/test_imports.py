@@ -28,7 +28,7 @@ BOUNDARIES = {
 }
 TORCH_FOLDERS = ("models/nets/", "models/train/")
 # What the extras bring; a command has to start without them.
-EXTRAS = ("hypothesis", "matplotlib", "onnx", "playwright", "pytest", "torch", "yaml")
+EXTRAS = ("hypothesis", "matplotlib", "onnx", "playwright", "pytest", "ray", "tensorboard", "torch", "yaml")
 MODULES = sorted(path.relative_to(ROOT) for root in MAY_IMPORT for path in (ROOT / root).rglob("*.py"))
 
 # Imports the modules named on the command line one by one and reports what each left behind.

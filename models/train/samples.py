@@ -1,0 +1,206 @@
+"""Prepared segments in, training samples out: K references and T driving frames of one person, with their geometry.
+
+Everything that the networks are told is computed here from the parameters, exactly as a call does it: coordinate
+code, eyes, flow prior, mouth mask. The scene is turned, zoomed and shifted a little, pictures and cameras alike.
+"""
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.models.codes import CodeRenderer
+from headgan.models.fitting import project
+from headgan.models.flow_prior import FlowPrior
+from headgan.models.morphable import MESH_VERTICES
+from headgan.models.mouth import INNER_LIPS, mouth_mask
+from headgan.models.pncc import CROP_SIZE
+from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix
+from headgan.models.train.prepared_set import PreparedSet, Segment
+
+# How far a scene is changed: zoom either way, shift in half crop widths, turn in degrees.
+_ZOOM, _SHIFT, _TURN = 0.12, 0.08, 8.0
+# A mouth's box is this many times as wide as the lips are.
+_MOUTH_BOX = 1.5
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """K references and T driving frames of one person.
+
+    Attributes:
+        reference: uint8 [K, 3, H, W].
+        background: uint8 [K, 3, H, W].
+        reference_code: uint8 [K, C, H, W].
+        picture: uint8 [T, 3, H, W], the true driving frames.
+        code: uint8 [T, C (1 + past), H, W].
+        grid: float32 [T, K, H, W, 2].
+        uncovered: uint8 [T, K, 1, H, W].
+        mouth: uint8 [T, K, 1, H, W].
+        mouth_box: float32 [T, 3], centre x-y and half side of the mouth's box, in half crop widths.
+        face_box: float32 [T, 3], of the face.
+    """
+
+    reference: NDArray[np.uint8]
+    background: NDArray[np.uint8]
+    reference_code: NDArray[np.uint8]
+    picture: NDArray[np.uint8]
+    code: NDArray[np.uint8]
+    grid: NDArray[np.float32]
+    uncovered: NDArray[np.uint8]
+    mouth: NDArray[np.uint8]
+    mouth_box: NDArray[np.float32]
+    face_box: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A similarity of the picture plane: places p go to zoom * turn(p) + shift."""
+
+    zoom: float = 1.0
+    turn_deg: float = 0.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+
+    @classmethod
+    def random(cls, random: np.random.Generator) -> "Scene":
+        """A small change; never smaller than the picture's middle, so that little border shows."""
+        return cls(
+            float(np.exp(random.uniform(-_ZOOM / 2, _ZOOM))),
+            float(random.normal(0, _TURN / 2)),
+            *(float(value) for value in random.uniform(-_SHIFT, _SHIFT, 2)),
+        )
+
+    def matrix(self) -> NDArray[np.float64]:
+        """Float64 [2, 3], in half crop widths."""
+        angle = np.deg2rad(self.turn_deg)
+        linear = self.zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return np.column_stack([linear, [self.shift_x, self.shift_y]])
+
+    def of_picture(self, picture: NDArray[np.generic]) -> NDArray[np.generic]:
+        """`picture`, [256, 256] or [256, 256, C], moved; its border repeats."""
+        if self == Scene():
+            return picture
+        places = self.matrix()
+        half, middle = CROP_SIZE / 2, (CROP_SIZE - 1) / 2
+        shift = half * places[:, 2] + middle - places[:, :2] @ np.full(2, middle)
+        moved: NDArray[np.generic] = cv2.warpAffine(
+            picture,
+            np.column_stack([places[:, :2], shift]),
+            (CROP_SIZE, CROP_SIZE),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        return moved
+
+    def of_params(self, params: FaceParams) -> FaceParams:
+        """`params` seen through the moved camera."""
+        if self == Scene():
+            return params
+        places = self.matrix()
+        turn = np.eye(3)
+        turn[:2, :2] = places[:, :2] / self.zoom
+        quaternion = matrix_to_quaternion(turn @ quaternion_to_matrix(params.quaternion))
+        camera = np.concatenate(
+            [quaternion, [params.scale * self.zoom], places[:, :2] @ params.translation + places[:, 2]]
+        )
+        return replace(params, camera=camera.astype(np.float32))
+
+
+class SampleMaker:
+    """Makes samples of segments; holds what is the same for all of them."""
+
+    def __init__(self, prepared: PreparedSet, renderer: CodeRenderer, *, past_frames: int = 0) -> None:
+        """Args: prepared: where the segments are from; past_frames: so many earlier codes stack behind each."""
+        self._prepared = prepared
+        self._renderer = renderer
+        self._past_frames = past_frames
+        self._model = renderer.model
+
+    def make(
+        self,
+        segment: Segment,
+        references: NDArray[np.integer],
+        frames: NDArray[np.integer],
+        scene: Scene | None = None,
+    ) -> Sample:
+        """One sample.
+
+        Args:
+            segment: of one person.
+            references: [K], indices into the segment's `reference_frames`.
+            frames: [T], indices of the driving frames.
+            scene: how pictures and cameras are moved, not at all if left out.
+        """
+        scene = scene or Scene()
+        prepared, identity = self._prepared, segment.identity
+        poses, chosen = prepared.params(segment), prepared.reference_frames(segment)
+        reference_frames = [chosen[int(index)] for index in references]
+        reference_params = [
+            scene.of_params(FaceParams.from_array(poses[frame])) for frame in reference_frames
+        ]
+        reference_points = [project(self._model, identity, params) for params in reference_params]
+        people = [scene.of_picture(prepared.mask(segment, int(index))) for index in references]
+        priors = [
+            FlowPrior(self._model, identity, params, person.astype(np.float32))
+            for params, person in zip(reference_params, people, strict=True)
+        ]
+        geometry = [self._driving(segment, int(frame), scene, priors, reference_points) for frame in frames]
+        codes, grids, uncovered, mouths, mouth_boxes, face_boxes = zip(*geometry, strict=True)
+
+        def pictures(indices: list[int]) -> NDArray[np.uint8]:
+            return _planes([scene.of_picture(prepared.picture(segment, index)) for index in indices])
+
+        return Sample(
+            reference=pictures(reference_frames),
+            background=_planes([scene.of_picture(prepared.background(segment, int(i))) for i in references]),
+            reference_code=_planes([self._renderer.draw(points) for points in reference_points]),
+            picture=pictures([int(frame) for frame in frames]),
+            code=np.stack(codes),
+            grid=np.stack(grids),
+            uncovered=np.stack(uncovered),
+            mouth=np.stack(mouths),
+            mouth_box=np.stack(mouth_boxes),
+            face_box=np.stack(face_boxes),
+        )
+
+    def _driving(
+        self,
+        segment: Segment,
+        frame: int,
+        scene: Scene,
+        priors: list[FlowPrior],
+        reference_points: list[NDArray[np.float32]],
+    ) -> tuple[NDArray[np.generic], ...]:
+        """Code, grids, uncovered, mouths, mouth box and face box of one driving frame."""
+        stack = [max(frame - back, 0) for back in range(self._past_frames + 1)]
+        poses = self._prepared.params(segment)
+        params = [scene.of_params(FaceParams.from_array(poses[index])) for index in stack]
+        points = [project(self._model, segment.identity, item) for item in params]
+        found = [prior.prior(params[0], points[0]) for prior in priors]
+        return (
+            np.concatenate([_planes([self._renderer.draw(item)])[0] for item in points]),
+            np.stack([prior.source_grid for prior in found]).astype(np.float32),
+            _levels([prior.uncovered for prior in found]),
+            _levels([mouth_mask(points[0], reference) for reference in reference_points]),
+            _box(points[0][list(INNER_LIPS)], _MOUTH_BOX),
+            _box(points[0][:MESH_VERTICES], 1.0),
+        )
+
+
+def _planes(pictures: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
+    """Uint8 [N, C, H, W] of pictures [H, W, C]."""
+    return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2)).astype(np.uint8)
+
+
+def _levels(shares: list[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """Uint8 [N, 1, H, W] of shares [H, W], 0 to 1."""
+    return np.rint(np.stack(shares)[:, None] * 255).astype(np.uint8)
+
+
+def _box(points: NDArray[np.float32], enlarge: float) -> NDArray[np.float32]:
+    """Float32 [3]: centre x-y and half the longer side of the box around `points`, times `enlarge`."""
+    low, high = points[:, :2].min(axis=0), points[:, :2].max(axis=0)
+    return np.array([*((low + high) / 2), (high - low).max() / 2 * enlarge], np.float32)
