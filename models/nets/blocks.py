@@ -113,9 +113,7 @@ class ListeningBlock(nn.Module):
     def __init__(self, channels: int, condition: int) -> None:
         super().__init__()
         self.adain = AdaIn(channels, condition)
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv.weight)
-        nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+        self.conv = ZeroConv(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, vector: Tensor) -> Tensor:
         """x: [B, C, H, W]; vector: [B, Z]."""
@@ -135,13 +133,23 @@ def activate(x: Tensor) -> Tensor:
     return functional.leaky_relu(x, SLOPE)
 
 
+class ZeroConv(nn.Conv2d):
+    """A convolution that starts as nothing: the last layer of what is added to something."""
+
+    def reset_parameters(self) -> None:
+        """Sets weights and biases to zero."""
+        nn.init.zeros_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
 def keep_variance(module: nn.Module) -> None:
     """Initial weights for networks without normalisation: what goes through keeps its size (He et al., 2015).
 
-    Layers that start at zero, the heads, stay there.
+    With torch's own, each layer halves it, and the deep ones learn nothing for a long time.
     """
     for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            if layer.weight.any():
-                nn.init.kaiming_normal_(layer.weight, a=SLOPE)
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        if isinstance(layer, nn.Conv2d) and not isinstance(layer, ZeroConv):
+            nn.init.kaiming_normal_(layer.weight, a=SLOPE)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

@@ -16,13 +16,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headgan.models.nets.blocks import ConvNormRelu, PlainResBlock, SpadeResBlock, Up, activate
+from headgan.models.nets.blocks import (
+    ConvNormRelu,
+    PlainResBlock,
+    SpadeResBlock,
+    Up,
+    ZeroConv,
+    activate,
+)
 from headgan.models.nets.config import NetConfig
 from headgan.models.nets.inputs import Features
 from headgan.models.nets.warp import enlarge, identity_grid, shrink, to_grid, to_planes, warp
 
-# The residual of the live F is in these units, so that its head's numbers are near one: 8 pixels of 256.
-_RESIDUAL_UNIT = 1 / 16
+# The live F counts in these pixels, so that its numbers are near one. Pixels, and not shares of the picture's width: it
+# has to mean the same in a window cut out for training and in the whole picture.
+_PIXELS = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,20 +134,21 @@ class LiveFlow(nn.Module):
         self.up = Up(w, third)
         self.skip = nn.Conv2d(2 * third, third, 1)
         self.quarter = PlainResBlock(third)
-        self.heads = nn.Conv2d(third, 3, 3, padding=1)
-        nn.init.zeros_(self.heads.weight)
-        nn.init.zeros_(self.heads.bias)  # type: ignore[arg-type]
+        self.heads = ZeroConv(third, 3, 3, padding=1)
 
     def forward(self, features: Features, code: Tensor, start: Tensor, hints: Tensor) -> Flow:
         """features: of N references; code: [N, Z, H, W]; start: [N, H, W, 2]; hints: [N, 2, H, W]."""
+        unit = _PIXELS * 2 / int(code.shape[-1])  # in half picture widths
         start_planes = shrink(to_planes(start), 4)  # [N, 2, H/4, W/4]
         moved = start_planes - to_planes(identity_grid(start_planes))
-        x = self.inputs(torch.cat([functional.pixel_unshuffle(code, 4), 4 * moved, shrink(hints, 4)], dim=1))
+        x = self.inputs(
+            torch.cat([functional.pixel_unshuffle(code, 4), moved / unit, shrink(hints, 4)], dim=1)
+        )
         start_eighth = to_grid(shrink(start_planes, 2))
         coarse = torch.cat([self.down(activate(x)), warp(features.coarse, start_eighth)], dim=1)
         coarse = self.coarse_in(self.join(activate(coarse)))
         coarse = self.coarse_out(coarse + self.bottom(activate(coarse)))  # [N, w, H/8, W/8]
         decoded = self.quarter(self.up(activate(coarse)) + self.skip(activate(x)))
         heads = self.heads(activate(decoded)).float()  # [N, 3, H/4, W/4]
-        residual, trust = heads[:, :2] * _RESIDUAL_UNIT, heads[:, 2:]
+        residual, trust = heads[:, :2] * unit, heads[:, 2:]
         return Flow(start + to_grid(enlarge(residual, 4)), residual, trust, decoded)

@@ -38,18 +38,19 @@ class HeadGan(nn.Module):
         else:
             keep_variance(self)
 
-    def forward(self, reference: Reference, driving: Driving) -> Drawn:
+    def forward(self, reference: Reference, driving: Driving, *, renders: bool = True) -> Drawn:
         """Draws T frames of each of B persons from K references.
 
         Args:
             reference: of B persons.
             driving: of B T frames, those of one person one after the other.
+            renders: whether R finishes the picture; without, it is the warped one.
         """
         features = self.encode(reference)
         frames = len(driving.code) // len(reference.picture)
         if frames > 1:
             features, reference = _repeated(features, reference, frames)
-        return self.draw(features, reference, driving)
+        return self.draw(features, reference, driving, renders=renders)
 
     def encode(self, reference: Reference) -> Features:
         """Features of the B K references, which do not depend on the driving frame."""
@@ -57,8 +58,10 @@ class HeadGan(nn.Module):
         features: Features = self.encoder(torch.cat([code, reference.picture.flatten(0, 1)], dim=1))
         return features
 
-    def draw(self, features: Features, reference: Reference, driving: Driving) -> Drawn:
-        """Draws from features that `encode` made of `reference`."""
+    def draw(
+        self, features: Features, reference: Reference, driving: Driving, *, renders: bool = True
+    ) -> Drawn:
+        """Draws from features that `encode` made of `reference`; see `forward`."""
         B, K = reference.picture.shape[:2]
         start = self._start(reference, driving)
         hints = torch.cat([driving.uncovered, driving.mouth], dim=2)  # [B, K, 2, H, W]
@@ -68,6 +71,9 @@ class HeadGan(nn.Module):
             unmoved = identity_grid(driving.code).expand(B * K, -1, -1, -1)
             flow = Flow(unmoved, torch.zeros_like(flow.residual), flow.trust, torch.zeros_like(flow.decoded))
         trust = flow.trust.reshape(B, K, *flow.trust.shape[1:]).softmax(dim=1)  # [B, K, 1, h, w]
+        if not renders:
+            picture = self._warp_picture(reference, hints, flow, trust)
+            return Drawn(picture, picture, flow.residual, trust[:, :, 0])
         warped = self._warp(features, reference, hints, flow, trust)
         audio = driving.audio
         if audio is None:
@@ -91,16 +97,20 @@ class HeadGan(nn.Module):
             _fuse(warp(level, to_grid(shrink(whole, int(whole.shape[2]) // int(level.shape[2])))), trust)
             for level in (features.fine, features.middle, features.coarse)
         )
-        picture = warp(reference.picture.flatten(0, 1), flow.grid)
-        if self.config.prior:
-            uncovered = hints[:, :, :1].flatten(0, 1)
-            picture = picture + uncovered * (reference.background.flatten(0, 1) - picture)
         return Warped(
-            _fuse(picture, trust),
+            self._warp_picture(reference, hints, flow, trust),
             Features(fine, middle, coarse),
             _fuse(hints.flatten(0, 1), trust),
             _fuse(flow.decoded.float(), trust),
         )
+
+    def _warp_picture(self, reference: Reference, hints: Tensor, flow: Flow, trust: Tensor) -> Tensor:
+        """[B, 3, H, W]: the references warped and fused."""
+        picture = warp(reference.picture.flatten(0, 1), flow.grid)
+        if self.config.prior:
+            uncovered = hints[:, :, :1].flatten(0, 1)
+            picture = picture + uncovered * (reference.background.flatten(0, 1) - picture)
+        return _fuse(picture, trust)
 
     def parameter_groups(self) -> Iterator[tuple[str, nn.Module]]:
         """Encoder, F and R by name."""

@@ -52,6 +52,19 @@ def smoothness(flow: Tensor) -> Tensor:
     return across + down
 
 
+def taught_flow(residual: Tensor, lesson: Tensor) -> Tensor:
+    """Mean distance of a residual flow to the one that was taught, in sixteenths of half a picture's width.
+
+    Args:
+        residual: [N, 2, h, w], in half picture widths.
+        lesson: [N, H, W, 3]: x-y in the same unit and their weight; averaged down to the residual's size.
+    """
+    planes = lesson.permute(0, 3, 1, 2)
+    planes = functional.interpolate(planes, size=residual.shape[2:], mode="area")
+    distance = (residual - planes[:, :2]).square().sum(dim=1).add(1e-8).sqrt()  # [N, h, w]
+    return 16 * (distance * planes[:, 2]).mean()
+
+
 def hinge_of_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Hinge loss (Lim and Ye, 2017) over the scales' score maps, real above 1 and fake below -1."""
     terms = [

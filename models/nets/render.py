@@ -25,6 +25,7 @@ from headgan.models.nets.blocks import (
     PlainResBlock,
     SpadeResBlock,
     Up,
+    ZeroConv,
     activate,
 )
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
@@ -107,10 +108,7 @@ class LiveRender(nn.Module):
         self.half_in = nn.Conv2d(2 * half + 4 * 3, half, 3, padding=1)
         self.half_out = nn.Conv2d(half, half, 3, padding=1)
         self.up_whole = Up(half, thin)
-        self.output = nn.Conv2d(thin + 3, 4, 3, padding=1)
-        # Starts as the warped picture.
-        nn.init.zeros_(self.output.weight)
-        nn.init.zeros_(self.output.bias)  # type: ignore[arg-type]
+        self.output = ZeroConv(thin + 3, 4, 3, padding=1)  # Starts as the warped picture.
 
     def forward(self, warped: Warped, code: Tensor, audio: Tensor) -> Tensor:
         """[B, 3, H, W], about -1 to 1; code: [B, Z, H, W], of which the newest frame is used; audio: [B, 300]."""

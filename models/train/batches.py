@@ -19,7 +19,7 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.nets.config import NetConfig
 from headgan.models.nets.inputs import Driving, Reference
 from headgan.models.nets.warp import shrink, to_grid, to_planes
-from headgan.models.train.changes import mirrored, recoloured
+from headgan.models.train.changes import cut_window, mirrored, recoloured
 from headgan.models.train.config import DataConfig
 from headgan.models.train.prepared_set import PreparedSet, Segment
 from headgan.models.train.samples import Sample, SampleMaker, Scene
@@ -40,6 +40,7 @@ class Batch:
     mouth: Tensor
     mouth_box: Tensor
     face_box: Tensor
+    lesson: Tensor
 
     @classmethod
     def of(cls, samples: list[Sample]) -> "Batch":
@@ -56,8 +57,11 @@ class Batch:
         return Batch(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
 
     def inputs(self, size: int = 256) -> tuple[Reference, Driving, Tensor]:
-        """What the generator is given, B references and B T frames, and the truth [B T, 3, size, size], -1 to 1."""
-        factor = self.picture.shape[-1] // size
+        """What the generator is given, B references and B T frames, and the truth [B T, 3, size, size], -1 to 1.
+
+        Windows smaller than `size` stay as they are.
+        """
+        factor = max(1, self.picture.shape[-1] // size)
         code, mouth, uncovered = (
             _small(planes.flatten(0, 1).float() / 255, factor)
             for planes in (self.code, self.mouth, self.uncovered)
@@ -71,7 +75,11 @@ class Batch:
             _small(self.background.float() / 127.5 - 1, factor),
         )
         truth = _small(self.picture.flatten(0, 1).float() / 127.5 - 1, factor)
-        return reference, Driving(code, small_grid.reshape(-1, K, size, size, 2), uncovered, mouth), truth
+        return (
+            reference,
+            Driving(code, small_grid.reshape(-1, K, *small_grid.shape[1:]), uncovered, mouth),
+            truth,
+        )
 
 
 def _small(planes: Tensor, factor: int) -> Tensor:
@@ -87,7 +95,15 @@ class BatchMaker(Dataset[Batch]):
     """`self[step]` is the batch of that step; works in any number of processes."""
 
     def __init__(
-        self, folder: Path, network: NetConfig, data: DataConfig, *, seed: int, rank: int = 0, world: int = 1
+        self,
+        folder: Path,
+        network: NetConfig,
+        data: DataConfig,
+        *,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        teaches: bool = False,
     ) -> None:
         """Opens the training set in `folder`.
 
@@ -99,7 +115,7 @@ class BatchMaker(Dataset[Batch]):
         self._data, self._seed, self._rank, self._world = data, seed, rank, world
         model = MorphableModel.load()
         renderer = CodeRenderer(model, code=network.code, gaze=network.gaze)
-        self._maker = SampleMaker(self._set, renderer, past_frames=network.past_frames)
+        self._maker = SampleMaker(self._set, renderer, past_frames=network.past_frames, teaches=teaches)
         held_out = held_out_people(self._set, data.held_out)
         self._people = _by_person([item for item in self._set.segments if item.person not in held_out])
         if len(self._people) < 1:
@@ -128,9 +144,23 @@ class BatchMaker(Dataset[Batch]):
         params = self._set.params(segment)
         frames = np.array([self._frame(random, params, reference_frame) for _ in range(self._data.frames)])
         if not self._data.scene:
-            return self._maker.make(segment, references, frames)
-        sample = recoloured(self._maker.make(segment, references, frames, Scene.random(random)), random)
-        return mirrored(sample) if random.random() < 0.5 else sample
+            sample = self._maker.make(segment, references, frames)
+        else:
+            sample = recoloured(self._maker.make(segment, references, frames, Scene.random(random)), random)
+            sample = mirrored(sample) if random.random() < 0.5 else sample
+        return self._window(random, sample) if self._data.window else sample
+
+    def _window(self, random: np.random.Generator, sample: Sample) -> Sample:
+        """A part of the sample, around a face or anywhere."""
+        room = sample.picture.shape[-1] - self._data.window
+        corner = random.uniform(0, room, 2)
+        if random.random() < self._data.window_face:
+            box = sample.face_box[0]
+            middle = (box[:2] + 0.7 * box[2] * random.uniform(-1, 1, 2) + 1) * sample.picture.shape[-1] / 2
+            corner = np.clip(middle - self._data.window / 2, 0, room)
+        # Whole cells of the lesson.
+        x, y = (int(value) // 4 * 4 for value in corner)
+        return cut_window(sample, x, y, self._data.window)
 
     def _references(self, random: np.random.Generator, available: int, count: int) -> NDArray[np.int64]:
         """Which references; the first of a segment is the one that a call begins with."""

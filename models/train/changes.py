@@ -27,6 +27,7 @@ def mirrored(sample: Sample) -> Sample:
         grid=sample.grid[..., ::-1, :] * _MIRROR[:2],
         mouth_box=sample.mouth_box * _MIRROR,
         face_box=sample.face_box * _MIRROR,
+        lesson=sample.lesson[..., ::-1, :] * _MIRROR,
     )
 
 
@@ -44,6 +45,42 @@ def _mirrored_code(code: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _is_sketch(code: NDArray[np.uint8]) -> bool:
     """Whether it is a sketch of landmarks, which is all but empty, and no coordinate code."""
     return float((code[:, 2] > 0).mean()) < 0.03
+
+
+def cut_window(sample: Sample, x: int, y: int, side: int) -> Sample:
+    """The square of `side` pixels whose upper left corner is (x, y); what is fetched from outside it repeats its edge.
+
+    Args:
+        sample: of whole pictures.
+        x: a multiple of 4.
+        y: a multiple of 4.
+        side: a multiple of 4.
+    """
+    whole = sample.picture.shape[-1]
+    scale = np.float32(whole / side)
+    center = np.array([2 * x + side, 2 * y + side], np.float32) / whole - 1
+
+    def planes(array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return array[..., y : y + side, x : x + side].copy()
+
+    def box(array: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.concatenate([array[:, :2] - center, array[:, 2:]], axis=1) * scale
+
+    lesson = sample.lesson[..., y // 4 : (y + side) // 4, x // 4 : (x + side) // 4, :]
+    return replace(
+        sample,
+        reference=planes(sample.reference),
+        background=planes(sample.background),
+        reference_code=planes(sample.reference_code),
+        picture=planes(sample.picture),
+        code=planes(sample.code),
+        grid=(sample.grid[..., y : y + side, x : x + side, :] - center) * scale,
+        uncovered=planes(sample.uncovered),
+        mouth=planes(sample.mouth),
+        mouth_box=box(sample.mouth_box),
+        face_box=box(sample.face_box),
+        lesson=lesson * np.array([scale, scale, 1], np.float32),
+    )
 
 
 def recoloured(sample: Sample, random: np.random.Generator) -> Sample:

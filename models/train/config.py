@@ -20,6 +20,9 @@ class DataConfig:
         references: probabilities of K = 1, 2, 3, ... references.
         first: probability that the only reference is the segment's first frame, as in a call.
         far: probability that the driving frame is the farther in pose of two drawn.
+        window: side in pixels of the part of the pictures that is trained on, as cheap as smaller pictures are, but
+            sharp; 0, all.
+        window_face: share of the windows that is placed around the face.
         scene: whether scenes are zoomed, turned and shifted, mirrored and changed in colour.
         held_out: share of the people kept for validation.
         workers: processes that make batches.
@@ -30,6 +33,8 @@ class DataConfig:
     references: tuple[float, ...] = (1.0,)
     first: float = 0.4
     far: float = 0.5
+    window: int = 0
+    window_face: float = 0.7
     scene: bool = True
     held_out: float = 0.04
     workers: int = 1
@@ -51,6 +56,7 @@ class LossConfig:
         vgg_share: share of the frames that it sees.
         vgg_face: share of these squares that is centred on the face.
         lpips: distance as ST-LPIPS measures it, on the same squares.
+        flow: distance of the residual flow to the flow teacher's, in units of 8 pixels of 256.
         smooth: smoothness of the residual flow.
         gan: hinge loss of D.
         matching: feature matching of D.
@@ -72,6 +78,7 @@ class LossConfig:
     vgg_share: float = 1.0
     vgg_face: float = 0.5
     lpips: float = 0.0
+    flow: float = 0.0
     smooth: float = 1.0
     gan: float = 0.0
     matching: float = 0.0
@@ -80,6 +87,12 @@ class LossConfig:
     discriminator_width: int = 32
     discriminator_crop: int = 128
     generator_steps: int = 1
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether any term looks at what R draws; without, only F is trained."""
+        of_picture = (self.l1, self.gradient, self.vgg, self.lpips, self.gan, self.matching)
+        return any(of_picture) or any((self.gan_mouth, self.matching_mouth))
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,10 @@ class TrainConfig:
             raise UsageError("[data] people and frames are at least 1, references a list of probabilities")
         if abs(sum(data.references) - 1) > 1e-6:
             raise UsageError(f"[data] references add up to {sum(data.references):g}, must be 1")
+        if data.window % 32 or not 0 <= data.window <= 256 or (data.window and run.size != 256):
+            raise UsageError(
+                f"[data] window {data.window}: a multiple of 32 up to 256, with [run] size 256, or 0"
+            )
         if not 32 <= run.size <= 256 or 256 % run.size:
             raise UsageError(f"[run] size {run.size}: 256, 128, 64 or 32")
         if run.steps < 1 or not 0 <= self.optimiser.decay <= 1 or not 0 <= data.held_out < 1:

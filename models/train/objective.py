@@ -17,6 +17,7 @@ from headgan.models.nets.losses import (
     hinge_of_generator,
     masked_l1,
     smoothness,
+    taught_flow,
 )
 from headgan.models.nets.vgg import PerceptualDistance
 from headgan.models.train.batches import Batch
@@ -62,11 +63,15 @@ class Objective(nn.Module):
         loss = self._loss
         face_box, mouth_box = batch.face_box.flatten(0, 1), batch.mouth_box.flatten(0, 1)
         weight = self._pixel_weight(code, mouth_box)
-        terms = {"l1": loss.l1 * masked_l1(drawn.picture, truth, weight)}
+        terms = {}
+        if loss.l1:
+            terms["l1"] = loss.l1 * masked_l1(drawn.picture, truth, weight)
         if loss.l1_warped:
             terms["l1_warped"] = loss.l1_warped * masked_l1(drawn.warped, truth, weight)
         if loss.gradient:
             terms["gradient"] = loss.gradient * gradient_l1(drawn.picture, truth)
+        if loss.flow:
+            terms["flow"] = loss.flow * taught_flow(drawn.residual, batch.lesson.flatten(0, 2))
         if loss.smooth:
             terms["smooth"] = loss.smooth * 100 * smoothness(drawn.residual)
         terms |= self._perceptual_terms(drawn, truth, face_box, random)

@@ -5,6 +5,7 @@ code, eyes, flow prior, mouth mask. The scene is turned, zoomed and shifted a li
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from headgan.models.morphable import MESH_VERTICES
 from headgan.models.mouth import INNER_LIPS, mouth_mask
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix
+from headgan.models.train.flow_teacher import teach_flow
 from headgan.models.train.prepared_set import PreparedSet, Segment
 
 # How far a scene is changed: zoom either way, shift in half crop widths, turn in degrees.
@@ -41,6 +43,7 @@ class Sample:
         mouth: uint8 [T, K, 1, H, W].
         mouth_box: float32 [T, 3], centre x-y and half side of the mouth's box, in half crop widths.
         face_box: float32 [T, 3], of the face.
+        lesson: float32 [T, K, 64, 64, 3], from the flow teacher, or [T, K, 0, 0, 3] without one.
     """
 
     reference: NDArray[np.uint8]
@@ -53,6 +56,7 @@ class Sample:
     mouth: NDArray[np.uint8]
     mouth_box: NDArray[np.float32]
     face_box: NDArray[np.float32]
+    lesson: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -112,8 +116,18 @@ class Scene:
 class SampleMaker:
     """Makes samples of segments; holds what is the same for all of them."""
 
-    def __init__(self, prepared: PreparedSet, renderer: CodeRenderer, *, past_frames: int = 0) -> None:
-        """Args: prepared: where the segments are from; past_frames: so many earlier codes stack behind each."""
+    def __init__(
+        self, prepared: PreparedSet, renderer: CodeRenderer, *, past_frames: int = 0, teaches: bool = False
+    ) -> None:
+        """Prepares to read from `prepared`.
+
+        Args:
+            prepared: where the segments are from.
+            renderer: draws the codes.
+            past_frames: so many earlier codes stack behind each.
+            teaches: whether samples have the flow teacher's lesson.
+        """
+        self._teaches = teaches
         self._prepared = prepared
         self._renderer = renderer
         self._past_frames = past_frames
@@ -150,20 +164,41 @@ class SampleMaker:
         geometry = [self._driving(segment, int(frame), scene, priors, reference_points) for frame in frames]
         codes, grids, uncovered, mouths, mouth_boxes, face_boxes = zip(*geometry, strict=True)
 
-        def pictures(indices: list[int]) -> NDArray[np.uint8]:
-            return _planes([scene.of_picture(prepared.picture(segment, index)) for index in indices])
+        def pictures(indices: list[int]) -> list[NDArray[Any]]:
+            return [scene.of_picture(prepared.picture(segment, index)) for index in indices]
 
+        reference, truth = pictures(reference_frames), pictures([int(frame) for frame in frames])
         return Sample(
-            reference=pictures(reference_frames),
+            reference=_planes(reference),
             background=_planes([scene.of_picture(prepared.background(segment, int(i))) for i in references]),
             reference_code=_planes([self._renderer.draw(points) for points in reference_points]),
-            picture=pictures([int(frame) for frame in frames]),
+            picture=_planes(truth),
             code=np.stack(codes),
             grid=np.stack(grids),
             uncovered=np.stack(uncovered),
             mouth=np.stack(mouths),
             mouth_box=np.stack(mouth_boxes),
             face_box=np.stack(face_boxes),
+            lesson=np.stack(
+                [self._lessons(reference, *item) for item in zip(truth, grids, uncovered, strict=True)]
+            ),
+        )
+
+    def _lessons(
+        self,
+        references: list[NDArray[np.uint8]],
+        truth: NDArray[np.uint8],
+        grids: NDArray[np.float32],
+        uncovered: NDArray[np.uint8],
+    ) -> NDArray[np.float32]:
+        """Float32 [K, 64, 64, 3] of one driving frame."""
+        if not self._teaches:
+            return np.zeros((len(references), 0, 0, 3), np.float32)
+        return np.stack(
+            [
+                teach_flow(reference, truth, grid, levels[0] / np.float32(255))
+                for reference, grid, levels in zip(references, grids, uncovered, strict=True)
+            ]
         )
 
     def _driving(

@@ -101,7 +101,10 @@ class Trainer:
         if place.world > 1:
             devices = [place.device.index] if place.device.type == "cuda" else None
             self._forward = nn.parallel.DistributedDataParallel(
-                self._generator, device_ids=devices, broadcast_buffers=False
+                self._generator,
+                device_ids=devices,
+                broadcast_buffers=False,
+                find_unused_parameters=not config.loss.needs_picture,
             )
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -139,7 +142,13 @@ class Trainer:
     def _batches(self) -> Iterator[Batch]:
         data, run, place = self._config.data, self._config.run, self._place
         maker = BatchMaker(
-            self._data, self._config.network, data, seed=run.seed, rank=place.rank, world=place.world
+            self._data,
+            self._config.network,
+            data,
+            seed=run.seed,
+            rank=place.rank,
+            world=place.world,
+            teaches=self._config.loss.flow > 0,
         )
         loader = DataLoader(
             maker,
@@ -161,7 +170,7 @@ class Trainer:
         reference, driving, truth = batch.inputs(config.run.size)
         random = torch.Generator().manual_seed(config.run.seed * 1_000_003 + self.step)
         with torch.autocast(device.type, torch.bfloat16, enabled=config.run.bf16):
-            drawn = self._forward(reference, driving)
+            drawn = self._forward(reference, driving, renders=config.loss.needs_picture)
             terms = self._objective.of_generator(drawn, truth, driving.code, batch, random)
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
