@@ -16,7 +16,8 @@ def texture() -> NDArray[np.uint8]:
     noise = np.random.default_rng(0).random((256, 256, 3)).astype(np.float32)
     smooth = cv2.GaussianBlur(noise, (0, 0), 4)
     stretched = (smooth - smooth.min()) / (smooth.max() - smooth.min())
-    return np.rint(stretched * 255).astype(np.uint8)
+    levels: NDArray[np.uint8] = np.rint(stretched * 255).astype(np.uint8)
+    return levels
 
 
 def test_what_has_not_moved_needs_no_residual() -> None:

@@ -14,6 +14,7 @@ from headgan.models.nets.losses import (  # noqa: E402
     hinge_of_discriminator,
     hinge_of_generator,
     masked_l1,
+    masked_l2,
     smoothness,
     vgg_distance,
 )
@@ -29,6 +30,15 @@ def test_masked_l1_is_the_mean_over_the_weights() -> None:
     assert masked_l1(picture, truth, left) == 1
     assert masked_l1(picture, truth, 0 * left) == 0
     assert masked_l1(picture, truth, left + 1) == pytest.approx(5 / 3)
+
+
+def test_masked_l2_weighs_what_is_badly_wrong() -> None:
+    picture, truth = torch.zeros(1, 3, 4, 4), torch.ones(1, 3, 4, 4)
+    truth[..., 2:] = 3
+    assert masked_l2(picture, truth) == 5
+    right = torch.zeros(1, 1, 4, 4)
+    right[..., 2:] = 1
+    assert masked_l2(picture, truth, right) == 9
 
 
 def test_gradient_l1_sees_edges_and_no_offset() -> None:

@@ -189,6 +189,13 @@ def test_batches_can_be_windows(data: Path) -> None:
         assert truth.shape == (2, 3, 96, 96)
 
 
+def test_several_windows_are_cut_out_of_one_sample(data: Path) -> None:
+    maker = BatchMaker(data, TINY.network, replace(TINY.data, window=64, windows=3), seed=1)
+    reference, driving, truth = maker[0].inputs(256)
+    assert reference.picture.shape == (3, 1, 3, 64, 64)
+    assert driving.code.shape[0] == len(truth) == 6
+
+
 def test_all_pictures_change_colour_alike_and_the_geometry_does_not(sample: Sample) -> None:
     changed = recoloured(sample, np.random.default_rng(3))
     assert np.array_equal(changed.grid, sample.grid)

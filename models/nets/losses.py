@@ -20,10 +20,18 @@ def masked_l1(picture: Tensor, truth: Tensor, weight: Tensor | None = None) -> T
         truth: [B, 3, H, W].
         weight: [B, 1, H, W], at least 0; the mean is over the weights, everything counts once if left out.
     """
-    difference = (picture - truth).abs()
+    return _weighted_mean((picture - truth).abs(), weight)
+
+
+def masked_l2(picture: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Mean squared difference; see `masked_l1`."""
+    return _weighted_mean((picture - truth).square(), weight)
+
+
+def _weighted_mean(difference: Tensor, weight: Tensor | None) -> Tensor:
     if weight is None:
         return difference.mean()
-    return (difference * weight).sum() / (weight.sum() * picture.shape[1]).clamp(min=1)
+    return (difference * weight).sum() / (weight.sum() * difference.shape[1]).clamp(min=1)
 
 
 def vgg_distance(vgg: VggFeatures, picture: Tensor, truth: Tensor, levels: int = 5) -> Tensor:

@@ -134,7 +134,14 @@ class BatchMaker(Dataset[Batch]):
         """The batch of `step`."""
         random = np.random.default_rng([self._seed, step, self._rank, self._world])
         count = 1 + int(random.choice(len(self._data.references), p=self._data.references))
-        return Batch.of([self._sample(random, count) for _ in range(self._data.people)])
+        return Batch.of([part for _ in range(self._data.people) for part in self._samples(random, count)])
+
+    def _samples(self, random: np.random.Generator, count: int) -> list[Sample]:
+        """One sample, or the windows cut out of it."""
+        sample = self._sample(random, count)
+        if not self._data.window:
+            return [sample]
+        return [self._window(random, sample) for _ in range(self._data.windows)]
 
     def _sample(self, random: np.random.Generator, count: int) -> Sample:
         segments = self._people[random.choice(len(self._people), p=self._weights)]
@@ -144,23 +151,23 @@ class BatchMaker(Dataset[Batch]):
         params = self._set.params(segment)
         frames = np.array([self._frame(random, params, reference_frame) for _ in range(self._data.frames)])
         if not self._data.scene:
-            sample = self._maker.make(segment, references, frames)
-        else:
-            sample = recoloured(self._maker.make(segment, references, frames, Scene.random(random)), random)
-            sample = mirrored(sample) if random.random() < 0.5 else sample
-        return self._window(random, sample) if self._data.window else sample
+            return self._maker.make(segment, references, frames)
+        sample = recoloured(self._maker.make(segment, references, frames, Scene.random(random)), random)
+        return mirrored(sample) if random.random() < 0.5 else sample
 
     def _window(self, random: np.random.Generator, sample: Sample) -> Sample:
-        """A part of the sample, around a face or anywhere."""
-        room = sample.picture.shape[-1] - self._data.window
+        """A part of the sample: on the mouth, on the face, or anywhere."""
+        data, whole = self._data, sample.picture.shape[-1]
+        room = whole - data.window
         corner = random.uniform(0, room, 2)
-        if random.random() < self._data.window_face:
-            box = sample.face_box[0]
-            middle = (box[:2] + 0.7 * box[2] * random.uniform(-1, 1, 2) + 1) * sample.picture.shape[-1] / 2
-            corner = np.clip(middle - self._data.window / 2, 0, room)
+        if random.random() < data.window_face:
+            is_mouth = random.random() < data.window_mouth
+            box, reach = (sample.mouth_box[0], 0.3) if is_mouth else (sample.face_box[0], 0.7)
+            middle = (box[:2] + reach * box[2] * random.uniform(-1, 1, 2) + 1) * whole / 2
+            corner = np.clip(middle - data.window / 2, 0, room)
         # Whole cells of the lesson.
         x, y = (int(value) // 4 * 4 for value in corner)
-        return cut_window(sample, x, y, self._data.window)
+        return cut_window(sample, x, y, data.window)
 
     def _references(self, random: np.random.Generator, available: int, count: int) -> NDArray[np.int64]:
         """Which references; the first of a segment is the one that a call begins with."""

@@ -22,7 +22,9 @@ class DataConfig:
         far: probability that the driving frame is the farther in pose of two drawn.
         window: side in pixels of the part of the pictures that is trained on, as cheap as smaller pictures are, but
             sharp; 0, all.
-        window_face: share of the windows that is placed around the face.
+        windows: how many are cut out of each sample; making it costs more than training on a small one.
+        window_face: share of the windows that is placed on the face.
+        window_mouth: share of these that is placed on the mouth.
         scene: whether scenes are zoomed, turned and shifted, mirrored and changed in colour.
         held_out: share of the people kept for validation.
         workers: processes that make batches.
@@ -34,7 +36,9 @@ class DataConfig:
     first: float = 0.4
     far: float = 0.5
     window: int = 0
+    windows: int = 1
     window_face: float = 0.7
+    window_mouth: float = 0.3
     scene: bool = True
     held_out: float = 0.04
     workers: int = 1
@@ -46,8 +50,9 @@ class LossConfig:
 
     Attributes:
         l1: absolute difference of the picture.
-        l1_warped: of the warped reference.
-        face: how many times more a pixel of the face counts in both.
+        l2: squared difference; what is badly wrong, a mouth that should be open, weighs more than noise everywhere.
+        l1_warped: absolute difference of the warped reference.
+        face: how many times more a pixel of the face counts in these.
         mouth: and one of the mouth's box.
         gradient: absolute difference of the picture's gradients.
         vgg: VGG distance of the picture.
@@ -68,6 +73,7 @@ class LossConfig:
     """
 
     l1: float = 50.0
+    l2: float = 0.0
     l1_warped: float = 25.0
     face: float = 2.0
     mouth: float = 4.0
@@ -91,7 +97,7 @@ class LossConfig:
     @property
     def needs_picture(self) -> bool:
         """Whether any term looks at what R draws; without, only F is trained."""
-        of_picture = (self.l1, self.gradient, self.vgg, self.lpips, self.gan, self.matching)
+        of_picture = (self.l1, self.l2, self.gradient, self.vgg, self.lpips, self.gan, self.matching)
         return any(of_picture) or any((self.gan_mouth, self.matching_mouth))
 
 
@@ -153,8 +159,16 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         data, run = self.data, self.run
-        if data.people < 1 or data.frames < 1 or not data.references or min(data.references) < 0:
-            raise UsageError("[data] people and frames are at least 1, references a list of probabilities")
+        if (
+            data.people < 1
+            or data.frames < 1
+            or data.windows < 1
+            or not data.references
+            or min(data.references) < 0
+        ):
+            raise UsageError(
+                "[data] people, frames and windows are at least 1, references a list of probabilities"
+            )
         if abs(sum(data.references) - 1) > 1e-6:
             raise UsageError(f"[data] references add up to {sum(data.references):g}, must be 1")
         if data.window % 32 or not 0 <= data.window <= 256 or (data.window and run.size != 256):

@@ -16,6 +16,7 @@ from headgan.models.nets.losses import (
     hinge_of_discriminator,
     hinge_of_generator,
     masked_l1,
+    masked_l2,
     smoothness,
     taught_flow,
 )
@@ -66,6 +67,8 @@ class Objective(nn.Module):
         terms = {}
         if loss.l1:
             terms["l1"] = loss.l1 * masked_l1(drawn.picture, truth, weight)
+        if loss.l2:
+            terms["l2"] = loss.l2 * masked_l2(drawn.picture, truth, weight)
         if loss.l1_warped:
             terms["l1_warped"] = loss.l1_warped * masked_l1(drawn.warped, truth, weight)
         if loss.gradient:
