@@ -71,15 +71,15 @@ def test_feature_matching_weighs_the_layers_as_published() -> None:
 def test_the_vgg_distance_falls_when_a_picture_comes_nearer() -> None:
     torch.manual_seed(0)
     vgg = VggFeatures((4, 4, 4, 4, 4))
-    truth = torch.rand(2, 3, 32, 32) * 2 - 1
+    wanted = vgg(torch.rand(2, 3, 32, 32))
     far = torch.rand(2, 3, 32, 32, requires_grad=True)
-    distance = vgg_distance(vgg, far, truth)
+    distance = vgg_distance(vgg(far), wanted)
     distance.backward()  # type: ignore[no-untyped-call]
     assert far.grad is not None
-    assert vgg_distance(vgg, truth, truth) == 0
+    assert vgg_distance(wanted, wanted) == 0
     with torch.no_grad():
         nearer = far - 1e-2 * far.grad / far.grad.abs().max()
-        assert vgg_distance(vgg, nearer, truth) < distance
+        assert vgg_distance(vgg(nearer), wanted) < distance
 
 
 def test_a_box_is_cut_where_it_is() -> None:

@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'headgan[train]'")
 
 from headgan.codec.params import FaceParams  # noqa: E402
+from headgan.models.cli import main  # noqa: E402
 from headgan.models.codes import CodeRenderer  # noqa: E402
 from headgan.models.fitting import project  # noqa: E402
+from headgan.models.generator import OnnxGenerator  # noqa: E402
 from headgan.models.morphable import MorphableModel  # noqa: E402
 from headgan.models.nets.config import NetConfig  # noqa: E402
 from headgan.models.train.batches import BatchMaker, held_out_people  # noqa: E402
@@ -331,6 +333,18 @@ def test_a_packed_checkpoint_is_small_and_goes_on(data: Path, tmp_path: Path) ->
     longer = replace(TINY, run=replace(TINY.run, steps=6))
     make_trainer(data, tmp_path / "run", longer).run()
     assert load_checkpoint(path).step == 6
+
+
+def test_a_checkpoint_is_exported_for_calls_and_packed_for_later(data: Path, tmp_path: Path) -> None:
+    make_trainer(data, tmp_path / "run").run(lambda: True)
+    last = tmp_path / "run" / "last.pt"
+    for name in ("made.onnx", "packed.pt"):
+        assert main(["export", str(last), "-o", str(tmp_path / name)]) == 0
+    generator = OnnxGenerator(tmp_path / "made.onnx", provider="cpu")
+    assert generator.needs("eyes") and generator.needs("reference_eyes") and not generator.needs("sound")
+    assert load_checkpoint(tmp_path / "packed.pt").step == 1
+    assert main(["export", str(last), "-o", str(tmp_path / "made.bin")]) == 2
+    assert main(["export", str(tmp_path / "no.pt"), "-o", str(tmp_path / "made.onnx")]) == 1
 
 
 def test_checkpoint_and_configuration_have_to_fit(data: Path, tmp_path: Path) -> None:

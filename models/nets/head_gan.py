@@ -9,8 +9,6 @@ With K references F runs once for each, and a softmax of what F says of its trus
 and pictures; with one reference that is the paper. Where a head left its place, the reference's background shows.
 """
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
@@ -111,10 +109,6 @@ class HeadGan(nn.Module):
             uncovered = hints[:, :, :1].flatten(0, 1)
             picture = picture + uncovered * (reference.background.flatten(0, 1) - picture)
         return _fuse(picture, trust)
-
-    def parameter_groups(self) -> Iterator[tuple[str, nn.Module]]:
-        """Encoder, F and R by name."""
-        yield from (("encoder", self.encoder), ("F", self.flow_net), ("R", self.render_net))
 
 
 def _repeated(features: Features, reference: Reference, frames: int) -> tuple[Features, Reference]:

@@ -6,8 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from headgan.models.nets.vgg import VggFeatures
-
 # Of relu1 to relu5, as published with the first layers of each stage (Wang et al., 2018).
 VGG_LEVEL_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 
@@ -34,15 +32,13 @@ def _weighted_mean(difference: Tensor, weight: Tensor | None) -> Tensor:
     return (difference * weight).sum() / (weight.sum() * difference.shape[1]).clamp(min=1)
 
 
-def vgg_distance(vgg: VggFeatures, picture: Tensor, truth: Tensor, levels: int = 5) -> Tensor:
-    """Weighted L1 between the features of two batches of pictures [B, 3, H, W], -1 to 1."""
-    with torch.no_grad():
-        wanted = vgg((truth + 1) / 2, levels)
-    found = vgg((picture + 1) / 2, levels)
-    total = picture.new_zeros(())
-    for weight, one, other in zip(VGG_LEVEL_WEIGHTS, found, wanted, strict=False):
-        total = total + weight * functional.l1_loss(one.float(), other.float())
-    return total
+def vgg_distance(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Weighted L1 between two pictures' features of the VGG, relu1_2 to relu5_3, each [B, C, h, w]."""
+    terms = [
+        weight * functional.l1_loss(one.float(), other.float())
+        for weight, one, other in zip(VGG_LEVEL_WEIGHTS, found, wanted, strict=True)
+    ]
+    return torch.stack(terms).sum()
 
 
 def gradient_l1(picture: Tensor, truth: Tensor) -> Tensor:

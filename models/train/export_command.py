@@ -1,12 +1,16 @@
-"""`headgan export`: a checkpoint in, the ONNX files that a call runs out."""
+"""`headgan export`: a checkpoint in, the ONNX files that a call runs out, or a smaller checkpoint."""
 
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgan.proto.errors import UsageError
 from headgan.proto.options import argument, option, required
 from headgan.proto.program import check_writable
+
+if TYPE_CHECKING:
+    from headgan.models.train.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -14,25 +18,39 @@ class ExportOptions:
     """Options of `headgan export`."""
 
     checkpoint: Path = argument("a checkpoint of headgan train")
-    output: Path = required("NAME.onnx; NAME.reference.onnx is written beside it", flag="-o", metavar="FILE")
+    output: Path = required(
+        "NAME.onnx, beside which NAME.reference.onnx is written; or NAME.pt, a third of the size, to go on from",
+        flag="-o",
+        metavar="FILE",
+    )
     weights: str = option("ema", "ema, the averaged weights, or last")
     precision: str = option("half", "how weights are stored: half or single")
 
 
 def export(options: ExportOptions) -> int:
-    """Writes both graphs of the checkpoint's generator."""
+    """Writes both graphs of the checkpoint's generator, or packs the checkpoint."""
     try:
-        from headgan.models.nets.export import export_generator
-        from headgan.models.nets.head_gan import HeadGan
-        from headgan.models.train.checkpoint import load_checkpoint
+        from headgan.models.train.checkpoint import load_checkpoint, packed, save_checkpoint
     except ImportError as exc:
         raise UsageError("export needs torch and onnx; run: pip install 'headgan[train]'") from exc
-    if options.output.suffix != ".onnx":
-        raise UsageError(f"-o {options.output}: the name ends in .onnx")
+    if options.output.suffix not in (".onnx", ".pt"):
+        raise UsageError(f"-o {options.output}: the name ends in .onnx or .pt")
     if options.weights not in ("ema", "last") or options.precision not in ("half", "single"):
         raise UsageError("--weights is ema or last, --precision half or single")
     check_writable(options.output, "-o")
     checkpoint = load_checkpoint(options.checkpoint)
+    if options.output.suffix == ".pt":
+        save_checkpoint(options.output, packed(checkpoint))
+        _tell(options.output)
+        return 0
+    _write_graphs(options, checkpoint)
+    return 0
+
+
+def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
+    from headgan.models.nets.export import export_generator
+    from headgan.models.nets.head_gan import HeadGan
+
     generator = HeadGan(checkpoint.config.network)
     generator.load_state_dict(checkpoint.ema if options.weights == "ema" else checkpoint.generator)
     try:
@@ -44,5 +62,8 @@ def export(options: ExportOptions) -> int:
         part = path.with_name(path.name + ".part")
         part.write_bytes(data)
         part.replace(path)
-        sys.stdout.write(f"{path}: {len(data) / 1e6:.2f} MB\n")
-    return 0
+        _tell(path)
+
+
+def _tell(path: Path) -> None:
+    sys.stdout.write(f"{path}: {path.stat().st_size / 1e6:.2f} MB\n")

@@ -9,7 +9,6 @@ from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.discriminators import MOUTH_SIZE, Judgement, PatchDiscriminator
 from headgan.models.nets.inputs import Drawn
 from headgan.models.nets.losses import (
-    VGG_LEVEL_WEIGHTS,
     cut_boxes,
     feature_matching,
     gradient_l1,
@@ -19,6 +18,7 @@ from headgan.models.nets.losses import (
     masked_l2,
     smoothness,
     taught_flow,
+    vgg_distance,
 )
 from headgan.models.nets.vgg import PerceptualDistance
 from headgan.models.train.batches import Batch
@@ -150,7 +150,7 @@ class Objective(nn.Module):
         mine = [level[: len(truth)] for level in found]
         terms = {}
         if loss.vgg:
-            terms["vgg"] = loss.vgg * _vgg_l1(mine, wanted)
+            terms["vgg"] = loss.vgg * vgg_distance(mine, wanted)
         if loss.lpips:
             terms["lpips"] = (
                 loss.lpips
@@ -159,7 +159,9 @@ class Objective(nn.Module):
                 ).mean()
             )
         if loss.vgg_warped:
-            terms["vgg_warped"] = loss.vgg_warped * _vgg_l1([level[len(truth) :] for level in found], wanted)
+            terms["vgg_warped"] = loss.vgg_warped * vgg_distance(
+                [level[len(truth) :] for level in found], wanted
+            )
         return terms
 
     def _squares(self, face_box: Tensor, size: int, random: torch.Generator) -> list[tuple[int, int]]:
@@ -174,14 +176,6 @@ class Objective(nn.Module):
         is_face = torch.rand(len(face_box), 1, generator=random) < self._loss.vgg_face
         corners = torch.where(is_face, centered, anywhere).round().clamp(0, size - side).int()
         return [(int(x), int(y)) for x, y in corners]
-
-
-def _vgg_l1(found: list[Tensor], wanted: list[Tensor]) -> Tensor:
-    terms = [
-        weight * (one.float() - other.float()).abs().mean()
-        for weight, one, other in zip(VGG_LEVEL_WEIGHTS, found, wanted, strict=True)
-    ]
-    return torch.stack(terms).sum()
 
 
 def _cut_squares(planes: Tensor, corners: list[tuple[int, int]], side: int) -> Tensor:

@@ -3,7 +3,6 @@
 A folder of a run holds
 
     last.pt          the newest checkpoint; a run that is started again goes on from it
-    ema.pt           the averaged weights alone, for export
     progress.jsonl   a line for every report: step, hours, losses; validations with scores
     samples/         a sheet for every validation
     tensorboard/     the same numbers and pictures for TensorBoard
