@@ -5,16 +5,14 @@ points; neither their place in the picture nor the face's size matters to it. Le
 left eye is on the right of the picture.
 """
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.models.landmarker_file import read_networks
 from headgan.models.litert import LiteRtModel
 from headgan.models.tracker import POINTS
-from headgan.models.weights import weights_path
-from headgan.proto.errors import ModelError
 
 # In the order of the network's output. The first says how little the others do and is no movement.
 BLENDSHAPE_NAMES = (
@@ -93,12 +91,8 @@ class BlendshapeNet:
         Raises:
             ModelError: the file is missing or damaged.
         """
-        path = model or weights_path("face_landmarker.task")
-        try:
-            with zipfile.ZipFile(path) as task:
-                self._network = LiteRtModel(task.read("face_blendshapes.tflite"))
-        except (OSError, KeyError, zipfile.BadZipFile) as exc:
-            raise ModelError(f"{path} is not a face_landmarker.task file ({exc})") from exc
+        (network,) = read_networks(model, "face_blendshapes.tflite")
+        self._network = LiteRtModel(network)
 
     def scores(self, points: NDArray[np.float32]) -> NDArray[np.float32]:
         """Float32 [52], 0 to 1, in the order of `BLENDSHAPE_NAMES`.

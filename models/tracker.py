@@ -6,7 +6,6 @@ The networks are MediaPipe's face landmarker (detector 128x128, landmarks 256x25
 """
 
 import math
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.models.face_detector import Detection, FaceDetector
+from headgan.models.landmarker_file import read_networks
 from headgan.models.litert import LiteRtModel
-from headgan.models.weights import weights_path
-from headgan.proto.errors import ModelError
 
 POINTS = 478
 # Outer corners of the image-left and image-right eye: they give the roll of the next region.
@@ -94,13 +92,8 @@ class MediaPipeTracker:
         Raises:
             ModelError: the file is missing or damaged.
         """
-        path = model or weights_path("face_landmarker.task")
-        try:
-            with zipfile.ZipFile(path) as task:
-                self._detector = FaceDetector(task.read("face_detector.tflite"))
-                self._landmarks = LiteRtModel(task.read("face_landmarks_detector.tflite"))
-        except (OSError, KeyError, zipfile.BadZipFile) as exc:
-            raise ModelError(f"{path} is not a face_landmarker.task file ({exc})") from exc
+        detector, landmarks = read_networks(model, "face_detector.tflite", "face_landmarks_detector.tflite")
+        self._detector, self._landmarks = FaceDetector(detector), LiteRtModel(landmarks)
         self._region: _Region | None = None
         self._last_seen: _Region | None = None
 

@@ -10,6 +10,7 @@ unless the provider prefers otherwise.
 
 import io
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,7 +107,7 @@ def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) 
     if config.past_frames:
         raise ValueError("a call draws every frame for itself; train with past_frames = 0 to export")
     given = generator_inputs(config, size)
-    with gathering() if config.family == "live" else warnings.catch_warnings():
+    with gathering() if config.family == "live" else nullcontext():
         whole = _exported(_Whole(_plain(generator)), given)
     parts = split_graph(whole, [name for name in OF_REFERENCE if name in given])
     if half:
