@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
+from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
@@ -37,6 +38,13 @@ COMMANDS = (
         bench_tracker,
         "How fast the landmark network runs on LiteRT and on onnxruntime.",
         "headgan-bench tracker -o tracker.json",
+    ),
+    Command(
+        ("learning-curve",),
+        LearningCurveOptions,
+        bench_learning_curve,
+        "What training runs learned: scores of held-out people against hours.",
+        "headgan-bench learning-curve run/ -o report/",
     ),
     Command(
         ("side-by-side",),

@@ -13,6 +13,7 @@ from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.video import read_video
 from headgan.models.crop import crop_around
+from headgan.models.eyes import render_eyes
 from headgan.models.fitting import FaceFitter, project
 from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask, inpaint_background
@@ -40,6 +41,7 @@ class StagesOptions:
     output: Path = required("the report, JSON", flag="-o", metavar="FILE")
     frames: int = option(200, "frames to measure")
     provider: str = option("auto", "what runs the networks")
+    generator: Path | None = option(None, "another generator than the one that ships, ONNX", metavar="FILE")
 
 
 def bench_stages(options: StagesOptions) -> int:
@@ -47,7 +49,7 @@ def bench_stages(options: StagesOptions) -> int:
     check_writable(options.output, "-o")
     model = MorphableModel.load()
     tracker = MediaPipeTracker()
-    generator = OnnxGenerator(provider=options.provider)
+    generator = OnnxGenerator(options.generator, provider=options.provider)
     frames = []
     for frame in read_video(options.clip):
         frames.append(frame.frame_rgb)
@@ -61,12 +63,19 @@ def bench_stages(options: StagesOptions) -> int:
     identity = estimate_identity(model, [crop.normalise(first.points)])
     fitter = FaceFitter(model, identity)
     reference = ReferenceImage(crop.cut(frames[0]), identity, fitter.fit(crop.normalise(first.points)).params)
-    points = project(model, identity, reference.params)[:MESH_VERTICES]
-    person = foreground_mask(reference.picture_rgb, points)
+    points = project(model, identity, reference.params)
+    person = foreground_mask(reference.picture_rgb, points[:MESH_VERTICES])
     prior = FlowPrior(model, identity, reference.params, person)
     colors = pncc_colors(model)
     background = inpaint_background(reference.picture_rgb, person)
-    generator.set_reference(GeneratorReference(reference.picture_rgb, background))
+    generator.set_reference(
+        GeneratorReference(
+            reference.picture_rgb,
+            background,
+            render_pncc(points[:MESH_VERTICES], model.triangles, colors),
+            render_eyes(points),
+        )
+    )
     times = StageTimes(lambda: time.perf_counter() * 1000)
     gains = []
     for index, frame_rgb in enumerate(tqdm(frames, desc="measuring", unit="frame", leave=False)):
@@ -85,12 +94,14 @@ def bench_stages(options: StagesOptions) -> int:
         with times.measure("pncc"):
             new_points = project(model, identity, params)
             pncc = render_pncc(new_points[:MESH_VERTICES], model.triangles, colors)
+        with times.measure("eyes"):
+            eyes = render_eyes(new_points)
         with times.measure("flow prior"):
             flow = prior.prior(params, new_points)
         with times.measure("mouth mask"):
             mouth = mouth_mask(new_points, points)
         with times.measure("generator"):
-            picture = generator.generate(GeneratorFrame(flow.source_grid, flow.uncovered, mouth, pncc))
+            picture = generator.generate(GeneratorFrame(flow.source_grid, flow.uncovered, mouth, pncc, eyes))
         gains.append(psnr(picture, crop_rgb) - psnr(reference.picture_rgb, crop_rgb))
     # A time is worth nothing if what took it is wrong.
     if np.mean(gains[1:]) < 0:

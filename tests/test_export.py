@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
@@ -14,6 +15,7 @@ onnx = pytest.importorskip("onnx")
 from headgan.models.nets.config import LIVE, PAPER, NetConfig  # noqa: E402
 from headgan.models.nets.export import draw_bytes, export_generator, generator_inputs  # noqa: E402
 from headgan.models.nets.head_gan import HeadGan  # noqa: E402
+from headgan.models.nets.quantise import quantise  # noqa: E402
 from headgan.models.nets.split import split_graph  # noqa: E402
 from headgan.models.runtime import open_session  # noqa: E402
 
@@ -91,6 +93,27 @@ def test_half_weights_halve_the_files() -> None:
     generator = trained(CONFIGS["live"])
     whole, half = (len(export_generator(generator, SIZE, half=flag).frame) for flag in (False, True))
     assert half < 0.65 * whole
+
+
+def test_eight_bits_draw_nearly_the_same() -> None:
+    config = CONFIGS["live"]
+    exported = export_generator(trained(config), SIZE, half=False)
+    given = {name: item.numpy() for name, item in random_inputs(config).items()}
+    options = ort.SessionOptions()
+    once, each = (ort.InferenceSession(part, options) for part in (exported.reference, exported.frame))
+
+    def asked(session: Any) -> dict[str, NDArray[Any]]:
+        return {item.name: given[item.name] for item in session.get_inputs()}
+
+    names = [item.name for item in once.get_outputs()]
+    given |= dict(zip(names, once.run(names, asked(once)), strict=True))
+    small = quantise(exported.frame, [asked(each)] * 2)
+    # A tiny network is mostly the names of its operators; its weights are a quarter of what they were.
+    kinds = [item.data_type for item in onnx.load_from_string(small).graph.initializer if len(item.dims) == 4]
+    assert kinds.count(onnx.TensorProto.INT8) >= len(kinds) - 2
+    expected = each.run(None, asked(each))[0].astype(int)
+    drawn = ort.InferenceSession(small, options).run(None, asked(each))[0].astype(int)
+    assert 0 < np.abs(drawn - expected).mean() < 4
 
 
 def test_past_frames_cannot_be_exported() -> None:

@@ -13,6 +13,7 @@ from headgan.models.nets.losses import (  # noqa: E402
     gradient_l1,
     hinge_of_discriminator,
     hinge_of_generator,
+    mask_distance,
     masked_l1,
     masked_l2,
     smoothness,
@@ -52,6 +53,13 @@ def test_gradient_l1_sees_edges_and_no_offset() -> None:
 def test_a_rigid_flow_is_smooth() -> None:
     assert smoothness(torch.full((1, 2, 8, 8), 0.3)) == 0
     assert smoothness(torch.rand(1, 2, 8, 8)) > 0
+
+
+def test_a_mask_is_compared_at_its_own_size() -> None:
+    person = torch.zeros(1, 1, 8, 8)
+    person[..., 4:] = 1
+    assert mask_distance(torch.nn.functional.avg_pool2d(person, 2), person) == 0
+    assert mask_distance(torch.zeros(1, 1, 4, 4), person) == 0.5
 
 
 def test_the_hinge_rests_where_the_discriminator_is_sure() -> None:
@@ -103,6 +111,19 @@ def test_a_discriminator_judges_patches_at_two_scales(condition: Any) -> None:
     assert [len(item) for item in judgement.features] == [4, 4]
     hinge_of_generator(judgement.scores).backward()  # type: ignore[no-untyped-call]
     assert picture.grad is not None and picture.grad.abs().sum(dim=(1, 2, 3)).all()
+
+
+def test_a_vector_counts_as_if_it_were_tiled_over_the_picture() -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator(8, width=8)
+    picture, vector = torch.rand(2, 3, 32, 32), torch.randn(2, 5)
+    tiled = vector[:, :, None, None].expand(-1, -1, 32, 32)
+    for one, other in (
+        (judge.forward(picture, vector), judge.forward(picture, tiled)),
+        (judge.forward(picture, None), judge.forward(picture, 0 * tiled)),
+    ):
+        for mine, theirs in zip(one.scores, other.scores, strict=True):
+            torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
 
 
 def test_the_published_discriminators_have_their_sizes() -> None:

@@ -138,6 +138,7 @@ def test_a_sample_has_the_shapes_it_says(sample: Sample) -> None:
         "mouth_box": (3, 3),
         "face_box": (3, 3),
         "lesson": (3, 2, 0, 0, 3),
+        "person": (3, 2, 1, 0, 0),
     }
 
 
@@ -149,6 +150,28 @@ def test_the_reference_frame_itself_is_fetched_from_where_it_is(sample: Sample) 
     # The frame before the first is the first again.
     assert np.array_equal(sample.code[2, 4:], sample.code[2, :4])
     assert np.array_equal(sample.code[1, 4:], sample.code[2, :4])
+
+
+def test_masks_show_the_person_of_the_reference_and_of_the_frame(data: Path) -> None:
+    prepared = PreparedSet.open(data)
+    maker = SampleMaker(prepared, CodeRenderer(MODEL), masks=True)
+    person = maker.make(prepared.segments[0], np.array([0, 1]), np.array([3])).person
+    assert person.shape == (1, 2, 1, 256, 256)
+    reference = prepared.mask(prepared.segments[0], 0) > 0.5
+    assert person[0, 0, 0][reference].min() > 100
+    assert (person[0, 0, 0] > 127).sum() > reference.sum()
+
+
+def test_the_published_flow_learns_where_the_person_is(data: Path, tmp_path: Path) -> None:
+    config = replace(
+        TINY,
+        network=NetConfig(family="paper", width=8, hidden=8),
+        loss=LossConfig(vgg=0, vgg_warped=0, mask=10),
+        run=replace(TINY.run, steps=20),
+    )
+    make_trainer(data, tmp_path, config).run()
+    line = json.loads((tmp_path / "progress.jsonl").read_text().splitlines()[0])
+    assert 0 < line["losses"]["mask"] < 10
 
 
 def test_mirroring_twice_changes_nothing(sample: Sample) -> None:
@@ -343,6 +366,10 @@ def test_a_checkpoint_is_exported_for_calls_and_packed_for_later(data: Path, tmp
     generator = OnnxGenerator(tmp_path / "made.onnx", provider="cpu")
     assert generator.needs("eyes") and generator.needs("reference_eyes") and not generator.needs("sound")
     assert load_checkpoint(tmp_path / "packed.pt").step == 1
+    int8 = ["export", str(last), "-o", str(tmp_path / "int8.onnx"), "--precision", "int8"]
+    assert main(int8) == 2
+    assert main([*int8, "--data", str(data)]) == 0
+    assert OnnxGenerator(tmp_path / "int8.onnx", provider="cpu").needs("eyes")
     assert main(["export", str(last), "-o", str(tmp_path / "made.bin")]) == 2
     assert main(["export", str(tmp_path / "no.pt"), "-o", str(tmp_path / "made.onnx")]) == 1
 
@@ -388,6 +415,7 @@ def test_a_configuration_survives_as_a_dictionary() -> None:
         "[data]\nwindow = 100",
         "[data]\nwindow = 128\n[run]\nsize = 128",
         "[run]\nsteps = 0",
+        "[loss]\nmask = 10",
         "[optimiser]\ndecay = 2",
     ],
 )

@@ -99,12 +99,20 @@ class PlainResBlock(nn.Module):
         super().__init__()
         self.conv_0 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv_1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.scale = nn.Parameter(torch.full((channels, 1, 1), 0.2))
+        self.scale: nn.Parameter | None = nn.Parameter(torch.full((channels, 1, 1), 0.2))
 
     def forward(self, x: Tensor) -> Tensor:
         """x: [B, C, H, W]."""
-        changed: Tensor = x + self.scale * self.conv_1(activate(self.conv_0(activate(x))))
-        return changed
+        change: Tensor = self.conv_1(activate(self.conv_0(activate(x))))
+        return x + (change if self.scale is None else self.scale * change)
+
+    @torch.no_grad()
+    def fold(self) -> None:
+        """Multiplies the scale into the second convolution: the same function, one operator fewer; done once."""
+        if self.scale is not None:
+            for parameter in self.conv_1.parameters():
+                parameter.mul_(self.scale.reshape(-1, *[1] * (parameter.dim() - 1)))
+            self.scale = None
 
 
 class ListeningBlock(nn.Module):

@@ -16,7 +16,7 @@ class NetConfig:
 
     Attributes:
         family: `paper`, SPADE blocks at the published sizes; `live`, residual blocks for two CPU cores.
-        width: `paper`: channels at full resolution (the paper's ngf, 32); `live`: at an eighth, 96.
+        width: `paper`: channels at full resolution (the paper's ngf, 32); `live`: at an eighth, 48.
         hidden: channels between a SPADE block's condition and its scale and shift; `paper` only.
         code: what shows the face's pose, the coordinate code or a sketch of its landmarks.
         prior: whether the flow is added to the mesh's (True) or starts from nothing, as in the paper.
@@ -27,7 +27,7 @@ class NetConfig:
     """
 
     family: Family = "live"
-    width: int = 96
+    width: int = 48
     hidden: int = 256
     code: Code = "pncc"
     prior: bool = True

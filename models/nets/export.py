@@ -20,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.head_gan import HeadGan
 from headgan.models.nets.inputs import Driving, Reference
@@ -122,6 +123,8 @@ def _plain(generator: HeadGan) -> HeadGan:
     plain.load_state_dict(generator.state_dict())
     plain.eval()
     for module in plain.modules():
+        if isinstance(module, PlainResBlock):
+            module.fold()
         if parametrize.is_parametrized(module):
             parametrize.remove_parametrizations(module, "weight")
     return plain.requires_grad_(False)

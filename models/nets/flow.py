@@ -2,7 +2,7 @@
 
 `PaperFlow` is the published F. `LiveFlow` does the same at an eighth to a quarter of the resolution:
 
-    code ── unshuffle 4 ──┐
+    code ── stride 4 ─────┐
     start - identity ─────┼─ 64² ── conv, stride 2 ──┬─ 32² ─ 16² ─ 32² ─ Up ─ 64² ── heads: residual, trust
     uncovered, mouth ─────┘                          │                    │
     h^(3) warped by the start ───────────────────────┘        skip at 64²─┘
@@ -42,12 +42,14 @@ class Flow:
         residual: [N, 2, h, w], what was added to the start, in half picture widths.
         trust: [N, 1, h, w], how much the reference is trusted, before the softmax over the references.
         decoded: [N, C, h, w], F's last features.
+        mask: [N, 1, H, W], 0 to 1, where the published F lets anything move; the live F has none.
     """
 
     grid: Tensor
     residual: Tensor
     trust: Tensor
     decoded: Tensor
+    mask: Tensor | None = None
 
 
 class PaperEncoder(nn.Module):
@@ -87,14 +89,15 @@ class PaperFlow(nn.Module):
         x = self.block_middle(self.up(x), code)  # [N, 4w, H/2, W/2]
         x = self.up(x)  # [N, w, H, W]
         decoded = functional.leaky_relu(x, 0.2)
-        mask = self.mask(decoded).float()
+        trust = self.mask(decoded).float()
+        mask = torch.sigmoid(2 * trust)
         # The published flow is in pixels.
-        residual = self.flow(decoded).float() * torch.sigmoid(2 * mask) * (2 / code.shape[-1])
-        return Flow(start + to_grid(residual), residual, mask, decoded)
+        residual = self.flow(decoded).float() * mask * (2 / code.shape[-1])
+        return Flow(start + to_grid(residual), residual, trust, decoded, mask)
 
 
 class LiveEncoder(nn.Module):
-    """Three scales of features at a half, a quarter and an eighth of the picture's size."""
+    """Two scales of features, at a quarter and an eighth of the picture's size."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -107,7 +110,7 @@ class LiveEncoder(nn.Module):
         """x: [N, inputs, H, W]."""
         fine = self.fine(functional.pixel_unshuffle(x, 2))
         middle = self.middle(activate(fine))
-        return Features(fine, middle, self.coarse(activate(middle)))
+        return Features(None, middle, self.coarse(activate(middle)))
 
 
 class LiveFlow(nn.Module):
@@ -117,8 +120,9 @@ class LiveFlow(nn.Module):
         super().__init__()
         w = config.width
         third, wide = w // 3 // 8 * 8 or 8, w * 5 // 3 // 8 * 8
-        # The code unshuffled by 4, the start's displacement, uncovered and mouth.
-        self.inputs = nn.Conv2d(16 * config.driving_channels + 4, 2 * third, 1)
+        self.code_in = nn.Conv2d(config.driving_channels, 2 * third, 4, stride=4)
+        # The start's displacement, uncovered and mouth.
+        self.start_in = nn.Conv2d(4, 2 * third, 1)
         self.down = nn.Conv2d(2 * third, w, 3, stride=2, padding=1)
         self.join = nn.Conv2d(2 * w, w, 1)
         self.coarse_in = nn.Sequential(PlainResBlock(w), PlainResBlock(w))
@@ -141,9 +145,7 @@ class LiveFlow(nn.Module):
         unit = _PIXELS * 2 / int(code.shape[-1])  # in half picture widths
         start_planes = shrink(to_planes(start), 4)  # [N, 2, H/4, W/4]
         moved = start_planes - to_planes(identity_grid(start_planes))
-        x = self.inputs(
-            torch.cat([functional.pixel_unshuffle(code, 4), moved / unit, shrink(hints, 4)], dim=1)
-        )
+        x = self.code_in(code) + self.start_in(torch.cat([moved / unit, shrink(hints, 4)], dim=1))
         start_eighth = to_grid(shrink(start_planes, 2))
         coarse = torch.cat([self.down(activate(x)), warp(features.coarse, start_eighth)], dim=1)
         coarse = self.coarse_in(self.join(activate(coarse)))

@@ -71,13 +71,13 @@ class HeadGan(nn.Module):
         trust = flow.trust.reshape(B, K, *flow.trust.shape[1:]).softmax(dim=1)  # [B, K, 1, h, w]
         if not renders:
             picture = self._warp_picture(reference, hints, flow, trust)
-            return Drawn(picture, picture, flow.residual, trust[:, :, 0])
+            return Drawn(picture, picture, flow.residual, trust[:, :, 0], flow.mask)
         warped = self._warp(features, reference, hints, flow, trust)
         audio = driving.audio
         if audio is None:
             audio = torch.zeros(B, AUDIO_SIZE, device=driving.code.device, dtype=driving.code.dtype)
         picture = self.render_net(warped, driving.code, audio)
-        return Drawn(picture, warped.picture, flow.residual, trust[:, :, 0])
+        return Drawn(picture, warped.picture, flow.residual, trust[:, :, 0], flow.mask)
 
     def _start(self, reference: Reference, driving: Driving) -> Tensor:
         """[B K, H, W, 2]: where F starts from."""
@@ -91,13 +91,14 @@ class HeadGan(nn.Module):
     ) -> Warped:
         """Everything that R is given, warped and fused."""
         whole = to_planes(flow.grid)
-        fine, middle, coarse = (
-            _fuse(warp(level, to_grid(shrink(whole, int(whole.shape[2]) // int(level.shape[2])))), trust)
-            for level in (features.fine, features.middle, features.coarse)
-        )
+
+        def moved(level: Tensor) -> Tensor:
+            grid = to_grid(shrink(whole, int(whole.shape[2]) // int(level.shape[2])))
+            return _fuse(warp(level, grid), trust)
+
         return Warped(
             self._warp_picture(reference, hints, flow, trust),
-            Features(fine, middle, coarse),
+            features.each(moved),
             _fuse(hints.flatten(0, 1), trust),
             _fuse(flow.decoded.float(), trust),
         )
@@ -122,7 +123,7 @@ def _repeated(features: Features, reference: Reference, frames: int) -> tuple[Fe
         return each(level.reshape(B, K, *level.shape[1:])).flatten(0, 1)
 
     return (
-        Features(each_of(features.fine), each_of(features.middle), each_of(features.coarse)),
+        features.each(each_of),
         Reference(each(reference.picture), each(reference.code), each(reference.background)),
     )
 

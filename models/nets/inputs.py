@@ -5,6 +5,7 @@ B samples, K references each, pictures H x W. Letters of the paper: y_ref is `Re
 reference is `Drawn.warped`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -49,14 +50,20 @@ class Features:
     """Features of a batch of references, or of the same references warped, in three scales.
 
     Attributes:
-        fine: [N, C1, H1, W1], h^(1) of the paper.
+        fine: [N, C1, H1, W1], h^(1) of the paper; None from the `live` encoder, whose R looks at the warped picture
+            itself instead.
         middle: [N, C2, H1/2, W1/2], h^(2).
         coarse: [N, C3, H1/4, W1/4], h^(3).
     """
 
-    fine: Tensor
+    fine: Tensor | None
     middle: Tensor
     coarse: Tensor
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Features":
+        """The same with every scale changed."""
+        fine = None if self.fine is None else change(self.fine)
+        return Features(fine, change(self.middle), change(self.coarse))
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,9 +76,11 @@ class Drawn:
         residual: [B K, 2, h, w], what F added to where it started from, in half picture widths; zeros
             without F.
         trust: [B, K, h, w], softmax over K: how much each reference is trusted where.
+        mask: [B K, 1, H, W], 0 to 1, where the published F lets anything move; None from the `live` F.
     """
 
     picture: Tensor
     warped: Tensor
     residual: Tensor
     trust: Tensor
+    mask: Tensor | None = None

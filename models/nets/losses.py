@@ -69,6 +69,11 @@ def taught_flow(residual: Tensor, lesson: Tensor) -> Tensor:
     return 16 * (distance * planes[:, 2]).mean()
 
 
+def mask_distance(mask: Tensor, person: Tensor) -> Tensor:
+    """Mean absolute difference of F's mask [N, 1, h, w] to where the person is, [N, 1, H, W]; both 0 to 1."""
+    return functional.l1_loss(mask, functional.interpolate(person, size=mask.shape[2:], mode="area"))
+
+
 def hinge_of_discriminator(real: Sequence[Tensor], fake: Sequence[Tensor]) -> Tensor:
     """Hinge loss (Lim and Ye, 2017) over the scales' score maps, real above 1 and fake below -1."""
     terms = [

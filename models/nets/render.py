@@ -1,11 +1,11 @@
 """Warped features, the warped picture, a driving code and sound in, the finished picture out: the network R.
 
-`PaperRender` is the published R. `LiveRender` works at a quarter of the resolution, and its full-resolution tail is
-thin:
+`PaperRender` is the published R. `LiveRender` works at an eighth to a half of the resolution; no layer of it runs at
+the whole, where a processor spends its time on moving numbers:
 
-    warped RGB, code, mouth, uncovered ── unshuffle 4 ──┐
-    h^(2) warped, F's features ─────────────────────────┴─ 64² ─ 32², AdaIN ─ Up ─ 64² ─ Up ─ 128² ─ Up ─ 256²
-                                                                  h^(3)                   h^(1)         │
+    warped RGB, code, mouth, uncovered ── stride 4 ─────┐
+    h^(2) warped, F's features ─────────────────────────┴─ 64² ─ 32², AdaIN ─ Up ─ 64² ─ Up ─ 128² ─ shuffle ─ 256²
+                                                                  h^(3)              warped RGB        │
                                                                                              mask, what is added
 
 It adds to the warped picture, of which a mask first takes away as much as it likes: R may overrule the warp anywhere.
@@ -75,6 +75,7 @@ class PaperRender(nn.Module):
         features = warped.features
         x = self._listen(0, self.spade_coarse(x, features.coarse), audio)
         x = self._listen(1, self.spade_middle(self.up(x), features.middle), audio)  # [B, 4w, H/2, W/2]
+        assert features.fine is not None  # The published encoder has it.
         x = self._listen(2, self.spade_fine(self.up(x), features.fine), audio)  # [B, w, H, W]
         x = self.spade_picture(x, warped.picture)
         return torch.tanh(self.output(functional.leaky_relu(x, 0.2)).float())
@@ -93,9 +94,12 @@ class LiveRender(nn.Module):
         super().__init__()
         w = config.width
         self.code_channels = config.code_channels
-        third, quarter, half, thin = w // 3 // 8 * 8 or 8, w * 2 // 3 // 8 * 8, w // 4, w // 12 // 2 * 2 or 2
-        planes = 3 + config.code_channels + 2
-        self.inputs = nn.Conv2d(16 * planes + w // 2 + third, quarter, 1)
+        third, quarter = w // 3 // 8 * 8 or 8, w * 2 // 3 // 8 * 8
+        half = third
+        # Patches of 4x4 pixels become features by convolutions of stride 4: faster than moving pixels to channels.
+        self.picture_in = nn.Conv2d(3, quarter, 4, stride=4)
+        self.code_in = nn.Conv2d(config.code_channels + 2, quarter, 4, stride=4)
+        self.features_in = nn.Conv2d(w // 2 + third, quarter, 1)
         self.quarter_in = PlainResBlock(quarter)
         self.down = nn.Conv2d(quarter, w, 3, stride=2, padding=1)
         self.join = nn.Conv2d(2 * w, w, 1)
@@ -105,28 +109,29 @@ class LiveRender(nn.Module):
         self.up_quarter = Up(w, quarter)
         self.quarter_out = PlainResBlock(quarter)
         self.up_half = Up(quarter, half)
-        self.half_in = nn.Conv2d(2 * half + 4 * 3, half, 3, padding=1)
+        self.half_in = nn.Conv2d(half, half, 3, padding=1)
+        self.picture_again = nn.Conv2d(3, half, 6, stride=2, padding=2)
         self.half_out = nn.Conv2d(half, half, 3, padding=1)
-        self.up_whole = Up(half, thin)
-        self.output = ZeroConv(thin + 3, 4, 3, padding=1)  # Starts as the warped picture.
+        self.output = ZeroConv(half, 4 * 4, 3, padding=1)  # Starts as the warped picture.
 
     def forward(self, warped: Warped, code: Tensor, audio: Tensor) -> Tensor:
         """[B, 3, H, W], about -1 to 1; code: [B, Z, H, W], of which the newest frame is used; audio: [B, 300]."""
         newest = code[:, : self.code_channels]
-        planes = functional.pixel_unshuffle(torch.cat([warped.picture, newest, warped.hints], dim=1), 4)
-        x = self.inputs(torch.cat([planes, warped.features.middle, warped.decoded], dim=1))
-        quarter = self.quarter_in(x)  # [B, quarter, H/4, W/4]
+        quarter = (
+            self.picture_in(warped.picture)
+            + self.code_in(torch.cat([newest, warped.hints], dim=1))
+            + self.features_in(torch.cat([warped.features.middle, warped.decoded], dim=1))
+        )
+        quarter = self.quarter_in(quarter)  # [B, quarter, H/4, W/4]
         coarse = torch.cat([self.down(activate(quarter)), warped.features.coarse], dim=1)
         coarse = self.coarse_in(self.join(activate(coarse)))  # [B, w, H/8, W/8]
         if self.listen is not None:
             coarse = self.listen(coarse, audio)
         coarse = self.coarse_out(coarse)
         quarter = self.quarter_out(quarter + self.up_quarter(activate(coarse)))
-        fine = activate(torch.cat([self.up_half(activate(quarter)), warped.features.fine], dim=1))
-        half = self.half_in(torch.cat([fine, functional.pixel_unshuffle(warped.picture, 2)], dim=1))
+        half = self.half_in(activate(self.up_half(activate(quarter)))) + self.picture_again(warped.picture)
         half = half + self.half_out(activate(half))  # [B, half, H/2, W/2]
-        whole = torch.cat([activate(self.up_whole(activate(half))), warped.picture], dim=1)
-        output = self.output(whole).float()  # [B, 4, H, W]
+        output = functional.pixel_shuffle(self.output(activate(half)), 2).float()  # [B, 4, H, W]
         taken_away = torch.sigmoid(output[:, 3:] - _STARTS_CLOSED)
         picture: Tensor = warped.picture * (1 - taken_away) + output[:, :3]
         return picture

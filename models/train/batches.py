@@ -41,6 +41,7 @@ class Batch:
     mouth_box: Tensor
     face_box: Tensor
     lesson: Tensor
+    person: Tensor
 
     @classmethod
     def of(cls, samples: list[Sample]) -> "Batch":
@@ -104,6 +105,7 @@ class BatchMaker(Dataset[Batch]):
         rank: int = 0,
         world: int = 1,
         teaches: bool = False,
+        masks: bool = False,
     ) -> None:
         """Opens the training set in `folder`.
 
@@ -115,7 +117,9 @@ class BatchMaker(Dataset[Batch]):
         self._data, self._seed, self._rank, self._world = data, seed, rank, world
         model = MorphableModel.load()
         renderer = CodeRenderer(model, code=network.code, gaze=network.gaze)
-        self._maker = SampleMaker(self._set, renderer, past_frames=network.past_frames, teaches=teaches)
+        self._maker = SampleMaker(
+            self._set, renderer, past_frames=network.past_frames, teaches=teaches, masks=masks
+        )
         held_out = held_out_people(self._set, data.held_out)
         self._people = _by_person([item for item in self._set.segments if item.person not in held_out])
         if len(self._people) < 1:

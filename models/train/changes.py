@@ -28,6 +28,7 @@ def mirrored(sample: Sample) -> Sample:
         mouth_box=sample.mouth_box * _MIRROR,
         face_box=sample.face_box * _MIRROR,
         lesson=sample.lesson[..., ::-1, :] * _MIRROR,
+        person=sample.person[..., ::-1].copy(),
     )
 
 
@@ -80,6 +81,7 @@ def cut_window(sample: Sample, x: int, y: int, side: int) -> Sample:
         mouth_box=box(sample.mouth_box),
         face_box=box(sample.face_box),
         lesson=lesson * np.array([scale, scale, 1], np.float32),
+        person=planes(sample.person),
     )
 
 

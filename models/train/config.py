@@ -62,6 +62,7 @@ class LossConfig:
         vgg_face: share of these squares that is centred on the face.
         lpips: distance as ST-LPIPS measures it, on the same squares.
         flow: distance of the residual flow to the flow teacher's, in units of 8 pixels of 256.
+        mask: difference of F's mask, of the `paper` family, to where the person is; published 10.
         smooth: smoothness of the residual flow.
         gan: hinge loss of D.
         matching: feature matching of D.
@@ -85,6 +86,7 @@ class LossConfig:
     vgg_face: float = 0.5
     lpips: float = 0.0
     flow: float = 0.0
+    mask: float = 0.0
     smooth: float = 1.0
     gan: float = 0.0
     matching: float = 0.0
@@ -177,6 +179,8 @@ class TrainConfig:
             )
         if not 32 <= run.size <= 256 or 256 % run.size:
             raise UsageError(f"[run] size {run.size}: 256, 128, 64 or 32")
+        if self.loss.mask and self.network.family != "paper":
+            raise UsageError("[loss] mask: only the F of [network] family = 'paper' has a mask; leave it out")
         if run.steps < 1 or not 0 <= self.optimiser.decay <= 1 or not 0 <= data.held_out < 1:
             raise UsageError("[run] steps is at least 1, [optimiser] decay and [data] held_out are shares")
 

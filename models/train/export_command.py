@@ -9,6 +9,8 @@ from headgan.proto.errors import UsageError
 from headgan.proto.options import argument, option, required
 from headgan.proto.program import check_writable
 
+PRECISIONS = ("half", "single", "int8")
+
 if TYPE_CHECKING:
     from headgan.models.train.checkpoint import Checkpoint
 
@@ -23,8 +25,13 @@ class ExportOptions:
         flag="-o",
         metavar="FILE",
     )
-    weights: str = option("ema", "ema, the averaged weights, or last")
-    precision: str = option("half", "how weights are stored: half or single")
+    weights: str = option("ema", "ema, the averaged weights, or last", choices=("ema", "last"))
+    precision: str = option(
+        "half", "half or single, how weights are stored; or int8, convolutions in 8 bits", choices=PRECISIONS
+    )
+    data: Path | None = option(
+        None, "for int8: a training set from headgan prepare, to find the scales on", metavar="DIR"
+    )
 
 
 def export(options: ExportOptions) -> int:
@@ -35,8 +42,8 @@ def export(options: ExportOptions) -> int:
         raise UsageError("export needs torch and onnx; run: pip install 'headgan[train]'") from exc
     if options.output.suffix not in (".onnx", ".pt"):
         raise UsageError(f"-o {options.output}: the name ends in .onnx or .pt")
-    if options.weights not in ("ema", "last") or options.precision not in ("half", "single"):
-        raise UsageError("--weights is ema or last, --precision half or single")
+    if options.precision == "int8" and options.data is None:
+        raise UsageError("--precision int8 needs typical frames: give --data DIR, a set from headgan prepare")
     check_writable(options.output, "-o")
     checkpoint = load_checkpoint(options.checkpoint)
     if options.output.suffix == ".pt":
@@ -50,6 +57,8 @@ def export(options: ExportOptions) -> int:
 def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
     from headgan.models.nets.export import export_generator
     from headgan.models.nets.head_gan import HeadGan
+    from headgan.models.nets.quantise import quantise
+    from headgan.models.train.calibration import typical_frames
 
     generator = HeadGan(checkpoint.config.network)
     generator.load_state_dict(checkpoint.ema if options.weights == "ema" else checkpoint.generator)
@@ -57,8 +66,12 @@ def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
         exported = export_generator(generator, half=options.precision == "half")
     except ValueError as exc:
         raise UsageError(f"{options.checkpoint} cannot be exported: {exc}") from exc
+    frame = exported.frame
+    if options.precision == "int8" and options.data is not None:
+        frame = quantise(frame, typical_frames(exported, generator.config, options.data))
+        exported = export_generator(generator)  # The reference's graph runs once: half precision will do.
     reference_path = options.output.with_suffix(".reference.onnx")
-    for path, data in ((reference_path, exported.reference), (options.output, exported.frame)):
+    for path, data in ((reference_path, exported.reference), (options.output, frame)):
         part = path.with_name(path.name + ".part")
         part.write_bytes(data)
         part.replace(path)

@@ -14,6 +14,7 @@ from headgan.models.nets.losses import (
     gradient_l1,
     hinge_of_discriminator,
     hinge_of_generator,
+    mask_distance,
     masked_l1,
     masked_l2,
     smoothness,
@@ -75,6 +76,8 @@ class Objective(nn.Module):
             terms["gradient"] = loss.gradient * gradient_l1(drawn.picture, truth)
         if loss.flow:
             terms["flow"] = loss.flow * taught_flow(drawn.residual, batch.lesson.flatten(0, 2))
+        if loss.mask and drawn.mask is not None:
+            terms["mask"] = loss.mask * mask_distance(drawn.mask, batch.person.flatten(0, 2).float() / 255)
         if loss.smooth:
             terms["smooth"] = loss.smooth * 100 * smoothness(drawn.residual)
         terms |= self._perceptual_terms(drawn, truth, face_box, random)
@@ -115,10 +118,9 @@ class Objective(nn.Module):
             judges.append(("D", picture, loss.gan, loss.matching))
         if self.mouth_discriminator is not None:
             judge_mouth = self.mouth_discriminator
-            silence = code.new_zeros(len(code), AUDIO_SIZE)
 
             def mouth(picture: Tensor) -> Judgement:
-                return judge_mouth.forward(cut_boxes(picture, mouth_box, MOUTH_SIZE), silence)
+                return judge_mouth.forward(cut_boxes(picture, mouth_box, MOUTH_SIZE), None)  # silence
 
             judges.append(("Dm", mouth, loss.gan_mouth, loss.matching_mouth))
         return judges

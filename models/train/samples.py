@@ -15,6 +15,7 @@ from headgan.codec.params import FaceParams
 from headgan.models.codes import CodeRenderer
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
+from headgan.models.foreground import foreground_mask
 from headgan.models.morphable import MESH_VERTICES
 from headgan.models.mouth import INNER_LIPS, mouth_mask
 from headgan.models.pncc import CROP_SIZE
@@ -44,6 +45,8 @@ class Sample:
         mouth_box: float32 [T, 3], centre x-y and half side of the mouth's box, in half crop widths.
         face_box: float32 [T, 3], of the face.
         lesson: float32 [T, K, 64, 64, 3], from the flow teacher, or [T, K, 0, 0, 3] without one.
+        person: uint8 [T, K, 1, H, W], where the frame or the reference shows the person, or [T, K, 1, 0, 0] where
+            nobody asks for it.
     """
 
     reference: NDArray[np.uint8]
@@ -57,6 +60,7 @@ class Sample:
     mouth_box: NDArray[np.float32]
     face_box: NDArray[np.float32]
     lesson: NDArray[np.float32]
+    person: NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -117,7 +121,13 @@ class SampleMaker:
     """Makes samples of segments; holds what is the same for all of them."""
 
     def __init__(
-        self, prepared: PreparedSet, renderer: CodeRenderer, *, past_frames: int = 0, teaches: bool = False
+        self,
+        prepared: PreparedSet,
+        renderer: CodeRenderer,
+        *,
+        past_frames: int = 0,
+        teaches: bool = False,
+        masks: bool = False,
     ) -> None:
         """Prepares to read from `prepared`.
 
@@ -126,8 +136,9 @@ class SampleMaker:
             renderer: draws the codes.
             past_frames: so many earlier codes stack behind each.
             teaches: whether samples have the flow teacher's lesson.
+            masks: whether samples say where the person is.
         """
-        self._teaches = teaches
+        self._teaches, self._masks = teaches, masks
         self._prepared = prepared
         self._renderer = renderer
         self._past_frames = past_frames
@@ -162,7 +173,7 @@ class SampleMaker:
             for params, person in zip(reference_params, people, strict=True)
         ]
         geometry = [self._driving(segment, int(frame), scene, priors, reference_points) for frame in frames]
-        codes, grids, uncovered, mouths, mouth_boxes, face_boxes = zip(*geometry, strict=True)
+        codes, grids, uncovered, mouths, mouth_boxes, face_boxes, points = zip(*geometry, strict=True)
 
         def pictures(indices: list[int]) -> list[NDArray[Any]]:
             return [scene.of_picture(prepared.picture(segment, index)) for index in indices]
@@ -182,7 +193,17 @@ class SampleMaker:
             lesson=np.stack(
                 [self._lessons(reference, *item) for item in zip(truth, grids, uncovered, strict=True)]
             ),
+            person=np.stack([self._person(people, *item) for item in zip(truth, points, strict=True)]),
         )
+
+    def _person(
+        self, references: list[NDArray[np.generic]], truth: NDArray[np.uint8], points: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """Uint8 [K, 1, H, W] of one driving frame: where it or the reference shows the person."""
+        if not self._masks:
+            return np.zeros((len(references), 1, 0, 0), np.uint8)
+        mine = foreground_mask(truth, points[:MESH_VERTICES])
+        return _levels([np.maximum(mine, reference).astype(np.float32) for reference in references])
 
     def _lessons(
         self,
@@ -209,7 +230,7 @@ class SampleMaker:
         priors: list[FlowPrior],
         reference_points: list[NDArray[np.float32]],
     ) -> tuple[NDArray[np.generic], ...]:
-        """Code, grids, uncovered, mouths, mouth box and face box of one driving frame."""
+        """Code, grids, uncovered, mouths, mouth box, face box and projected points of one driving frame."""
         stack = [max(frame - back, 0) for back in range(self._past_frames + 1)]
         poses = self._prepared.params(segment)
         params = [scene.of_params(FaceParams.from_array(poses[index])) for index in stack]
@@ -222,6 +243,7 @@ class SampleMaker:
             _levels([mouth_mask(points[0], reference) for reference in reference_points]),
             _box(points[0][list(INNER_LIPS)], _MOUTH_BOX),
             _box(points[0][:MESH_VERTICES], 1.0),
+            points[0],
         )
 
 

@@ -148,6 +148,7 @@ class Trainer:
             rank=place.rank,
             world=place.world,
             teaches=self._config.loss.flow > 0,
+            masks=self._config.loss.mask > 0,
         )
         loader = DataLoader(
             maker,
