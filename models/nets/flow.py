@@ -119,7 +119,7 @@ class LiveFlow(nn.Module):
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
         w = config.width
-        third, wide = w // 3 // 8 * 8 or 8, w * 5 // 3 // 8 * 8
+        third, wide = w * 2 // 5 // 8 * 8 or 8, w * 5 // 3 // 8 * 8
         self.code_in = nn.Conv2d(config.driving_channels, 2 * third, 4, stride=4)
         # The start's displacement, uncovered and mouth.
         self.start_in = nn.Conv2d(4, 2 * third, 1)

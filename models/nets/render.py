@@ -94,7 +94,7 @@ class LiveRender(nn.Module):
         super().__init__()
         w = config.width
         self.code_channels = config.code_channels
-        third, quarter = w // 3 // 8 * 8 or 8, w * 2 // 3 // 8 * 8
+        third, quarter = w * 2 // 5 // 8 * 8 or 8, w * 2 // 3 // 8 * 8
         half = third
         # Patches of 4x4 pixels become features by convolutions of stride 4: faster than moving pixels to channels.
         self.picture_in = nn.Conv2d(3, quarter, 4, stride=4)

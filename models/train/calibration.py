@@ -1,9 +1,10 @@
 """A prepared training set in, typical inputs of an exported frame graph out: what 8-bit scales are found on."""
 
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime as ort
 from numpy.typing import NDArray
 
 from headgan.models.codes import CodeRenderer
@@ -11,6 +12,7 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.export import ExportedGenerator
 from headgan.models.nets.quantise import Feed
+from headgan.models.runtime import open_session
 from headgan.models.train.prepared_set import PreparedSet
 from headgan.models.train.samples import Sample, SampleMaker
 
@@ -25,22 +27,32 @@ def typical_frames(
     """
     prepared = PreparedSet.open(folder)
     maker = SampleMaker(prepared, CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze))
-    once = ort.InferenceSession(exported.reference, providers=["CPUExecutionProvider"])
-    each = ort.InferenceSession(exported.frame, providers=["CPUExecutionProvider"])
-    names = [item.name for item in once.get_outputs()]
+    references, _ = _opened(exported.reference)
+    _, names_of_frame = _opened(exported.frame)
     feeds = []
     for number, place in enumerate(np.linspace(0, len(prepared.segments) - 1, count).astype(int)):
         segment = prepared.segments[place]
         # Now soon after the reference, now long.
         frame = round((segment.frames - 1) * (number % 7 + 1) / 7)
         given = _inputs(maker.make(segment, np.zeros(1, np.int64), np.array([frame])), network)
-        given |= dict(zip(names, once.run(names, _asked(once, given)), strict=True))
-        feeds.append(_asked(each, given))
+        given |= references(given)
+        feeds.append({name: given[name] for name in names_of_frame})
     return feeds
 
 
-def _asked(session: ort.InferenceSession, given: Feed) -> Feed:
-    return {item.name: given[item.name] for item in session.get_inputs()}
+def _opened(graph: bytes) -> tuple[Callable[[Feed], Feed], list[str]]:
+    """What runs an ONNX file on those of the inputs given that it asks for, and their names."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.onnx"
+        path.write_bytes(graph)
+        session, _ = open_session(path, "cpu")
+    asked = [item.name for item in session.get_inputs()]
+    answers = [item.name for item in session.get_outputs()]
+
+    def run(given: Feed) -> Feed:
+        return dict(zip(answers, session.run(answers, {name: given[name] for name in asked}), strict=True))
+
+    return run, asked
 
 
 def _inputs(sample: Sample, network: NetConfig) -> Feed:

@@ -96,9 +96,10 @@ def packed(checkpoint: Checkpoint) -> Checkpoint:
     for optimiser in checkpoint.optimisers:
         moments = {
             index: {
-                "step": item["step"],
+                **item,
                 "exp_avg": torch.zeros((), dtype=torch.bfloat16).expand(item["exp_avg"].shape),
-                "exp_avg_sq": item["exp_avg_sq"].to(torch.bfloat16),
+                # Muon has none.
+                **{name: item[name].to(torch.bfloat16) for name in ("exp_avg_sq",) if name in item},
             }
             for index, item in optimiser["state"].items()
         }

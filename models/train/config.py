@@ -105,9 +105,10 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    """Adam.
+    """Adam, or Muon.
 
     Attributes:
+        muon: whether the generator's inner convolutions are stepped by Muon.
         rate: learning rate of the generator.
         rate_discriminator: of the discriminators.
         betas: decay of the two moments.
@@ -117,6 +118,7 @@ class OptimiserConfig:
         ema: decay of the averaged weights, a step.
     """
 
+    muon: bool = False
     rate: float = 4e-4
     rate_discriminator: float = 2e-4
     betas: tuple[float, float] = (0.5, 0.999)

@@ -18,7 +18,8 @@ class TrainOptions:
     config: Path = argument("a TOML file; see docs/training.md")
     data: Path = required("a training set from headgan prepare", metavar="DIR")
     output: Path = required("the run's folder; a run that is there goes on", flag="-o", metavar="DIR")
-    start: Path | None = option(None, "begin with the weights of this checkpoint", metavar="FILE")
+    # Not --start: torchrun takes that for one of its own.
+    init: Path | None = option(None, "begin with the weights of this checkpoint", metavar="FILE")
     device: str = option("auto", "auto, cpu, or cuda")
     threads: int = option(0, "CPU threads of the networks, 0: all cores")
 
@@ -53,7 +54,7 @@ def train(options: TrainOptions) -> int:
     stopping = _StopSignal()
     try:
         trainer = Trainer(
-            config, options.data, options.output, place=place, perceptual=perceptual, start=options.start
+            config, options.data, options.output, place=place, perceptual=perceptual, start=options.init
         )
         trainer.run(stopping)
     finally:

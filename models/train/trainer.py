@@ -26,6 +26,7 @@ from headgan.models.nets.vgg import PerceptualDistance
 from headgan.models.train.batches import Batch, BatchMaker
 from headgan.models.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from headgan.models.train.config import TrainConfig
+from headgan.models.train.muon import muon_for
 from headgan.models.train.objective import Objective, Terms
 from headgan.models.train.progress import ProgressLog
 from headgan.models.train.validation import Validation
@@ -227,7 +228,9 @@ class Trainer:
     def _make_optimisers(self) -> list[torch.optim.Optimizer]:
         settings = self._config.optimiser
         optimisers: list[torch.optim.Optimizer] = [
-            torch.optim.Adam(self._generator.parameters(), settings.rate, settings.betas)
+            muon_for(self._generator, settings.rate, settings.betas)
+            if settings.muon
+            else torch.optim.Adam(self._generator.parameters(), settings.rate, settings.betas)
         ]
         if self._objective.has_discriminators:
             optimisers.append(
