@@ -79,6 +79,11 @@ class Generator(Protocol):
     """Draws frames of one person from a reference."""
 
     @property
+    def name(self) -> str:
+        """What draws: `live`, `prior`, or another file's name."""
+        ...
+
+    @property
     def provider(self) -> str:
         """What runs it, in words."""
         ...
@@ -111,6 +116,7 @@ class OnnxGenerator:
             UsageError: the provider cannot be had on this machine.
         """
         path = path or weights_path(SHIPPED_GENERATOR)
+        self._name = path.stem
         self._session, self._provider = open_session(path, provider)
         reference_path = path.with_suffix(".reference.onnx")
         self._reference_session = None
@@ -127,6 +133,11 @@ class OnnxGenerator:
             )
         self._once_inputs = once
         self._reference: dict[str, NDArray[np.generic]] = {}
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self._name
 
     @property
     def provider(self) -> str:

@@ -6,19 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
-from headgan.models.generator import Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
-from headgan.models.pncc import CROP_SIZE
-from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
 from headgan.proto.signalling import parse_address
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.choose_generator import DRAW_CHOICES, choose_generator
 from headgan.receiver.display import Display
 from headgan.receiver.reference_photo import read_reference
 from headgan.receiver.stats import receiver_stats
@@ -46,6 +41,11 @@ class ReceiveOptions:
     )
     record: Path | None = option(None, "record what is shown, as MP4", metavar="FILE")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
+    draw: str = option(
+        "auto",
+        "the trained networks, the geometry alone, or the networks where they are fast enough",
+        choices=DRAW_CHOICES,
+    )
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
     generator: Path | None = option(
         None, "another generator than the one that ships, as ONNX", metavar="FILE"
@@ -80,9 +80,14 @@ def _receive(options: ReceiveOptions) -> int:
     viewer_address = parse_address(options.viewer_address, allow_any_port=True)
     model = MorphableModel.load()
     reference = read_reference(options.reference) if options.reference else None
-    generator = OnnxGenerator(options.generator, provider=options.provider)
-    _warm_up(model, generator)
-    sys.stderr.write(f"{PROG}: networks run on {generator.provider}\n")
+    generator = choose_generator(
+        model,
+        options.draw,
+        options.generator,
+        provider=options.provider,
+        rate_fps=settings.rate_fps,
+        program=PROG,
+    )
 
     async def run(stopped: asyncio.Event) -> None:
         viewer = window = None
@@ -101,16 +106,7 @@ def _receive(options: ReceiveOptions) -> int:
                 await viewer.close()
             if window:
                 window.close()
-            write_stats(options.stats, receiver_stats(call, generator.provider))
+            write_stats(options.stats, receiver_stats(call, generator))
 
     run_until_stopped(run)
     return 0
-
-
-def _warm_up(model: MorphableModel, generator: Generator) -> None:
-    """Draws a face that nobody sees: what is compiled or loaded for it, a caller need not wait for."""
-    camera = np.array([1, 0, 0, 0, 1, 0, 0], np.float32)
-    params = FaceParams(np.zeros(EXPRESSION_SIZE, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
-    blank = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
-    nobody = ReferenceImage(blank, np.zeros(model.identity_size, np.float32), params)
-    Reconstructor(model, generator, nobody).draw(params)

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 from headgan.codec.stage_times import percentiles
+from headgan.models.generator import Generator
 from headgan.proto.wire_meter import wire_report
 from headgan.receiver.call import ReceiverCall
 from headgan.receiver.playback import Latency
@@ -12,7 +13,7 @@ from headgan.receiver.playback import Latency
 _MINUTE_MS = 60_000.0
 
 
-def receiver_stats(call: ReceiverCall, provider: str) -> dict[str, Any]:
+def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
     """What the receiver saw of the call: frames, rates, times.
 
     `frames` adds up: sent = shown + late + lost; `no_face` are those of the shown ones that held the last picture.
@@ -21,7 +22,8 @@ def receiver_stats(call: ReceiverCall, provider: str) -> dict[str, Any]:
     stats: dict[str, Any] = {
         "role": "receiver",
         "version": version("headgan"),
-        "provider": provider,
+        "generator": generator.name,
+        "provider": generator.provider,
         "ended": call.farewell,
         "seconds": round(seconds, 2),
         "fps": round((call.pictures - 1) / seconds, 2) if call.pictures > 1 and seconds > 0 else None,

@@ -18,10 +18,11 @@ from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identit
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.fitting import project
-from headgan.models.generator import Generator, OnnxGenerator
+from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.tracker import TrackedFace
+from headgan.models.weights import weights_path
 from headgan.proto.control import ByeReason, ReferenceReady
 from headgan.proto.errors import DeviceError, FaceError, HeadganError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
@@ -43,7 +44,7 @@ from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()
 IDENTITY = np.zeros(MODEL.identity_size, np.float32)
-GENERATOR = OnnxGenerator(provider="cpu")
+GENERATOR = OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
 LIMIT_S = 20.0
 RATE_FPS = 50.0
 
@@ -228,7 +229,7 @@ class Call:
         assert await asyncio.to_thread(self.screen.has_picture.wait, LIMIT_S)
 
     def frames(self) -> dict[str, int]:
-        counted: dict[str, int] = receiver_stats(self.receiver, "a test")["frames"]
+        counted: dict[str, int] = receiver_stats(self.receiver, GENERATOR)["frames"]
         return counted
 
 
@@ -293,7 +294,7 @@ async def test_both_sides_report_the_same_call(tmp_path: Path) -> None:
     sending = Side(sender.run)
     assert await sending.end() is None
     assert await talk.receiving.end() is None
-    sent, received = sender_stats(sender), receiver_stats(talk.receiver, "a test")
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
     assert (sent["role"], received["role"]) == ("sender", "receiver")
     assert sent["frames"]["sent"] == received["frames"]["sent"] == sender.analyser.frames  # type: ignore[attr-defined]
     assert sent["frames"]["no_face"] == sent["frames"]["sent"] // 2 > 0

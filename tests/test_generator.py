@@ -53,9 +53,13 @@ def warp_slowly(picture: NDArray[np.uint8], grid: NDArray[np.float32]) -> NDArra
     return warped
 
 
+def opened() -> OnnxGenerator:
+    return OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
+
+
 @pytest.fixture(scope="module")
 def generator() -> OnnxGenerator:
-    return OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
+    return opened()
 
 
 def draw(
@@ -110,7 +114,7 @@ def test_it_draws_the_same_twice_and_in_another_session(generator: OnnxGenerator
     first = draw(generator, picture, grid).copy()
     draw(generator, smooth_picture(), GRID)
     np.testing.assert_array_equal(draw(generator, picture, grid), first)
-    np.testing.assert_array_equal(draw(OnnxGenerator(provider="cpu"), picture, grid), first)
+    np.testing.assert_array_equal(draw(opened(), picture, grid), first)
 
 
 def bands(first: float, second: float) -> NDArray[np.float32]:
@@ -147,7 +151,7 @@ def test_a_new_reference_replaces_the_old(generator: OnnxGenerator) -> None:
 
 def test_drawing_without_a_reference_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match="needs background, reference"):
-        OnnxGenerator(provider="cpu").generate(GeneratorFrame(GRID, NOWHERE, NOWHERE))
+        opened().generate(GeneratorFrame(GRID, NOWHERE, NOWHERE))
 
 
 def test_auto_takes_what_there_is() -> None:

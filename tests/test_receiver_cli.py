@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -92,10 +93,13 @@ def test_a_taken_port(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     stats = tmp_path / "stats.json"
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        code, text = run(f"--listen 127.0.0.1:{port} --viewer none --provider cpu --stats {stats}", capsys)
+        code, text = run(
+            f"--listen 127.0.0.1:{port} --viewer none --draw geometry --provider cpu --stats {stats}", capsys
+        )
     assert code == 1
-    assert text.splitlines() == [
-        "headgan-recv: networks run on cpu",
+    drawing, *rest = text.splitlines()
+    assert re.fullmatch(r"headgan-recv: drawing by prior, \d+ ms a frame on cpu", drawing)
+    assert rest == [
         f"headgan-recv: cannot listen on 127.0.0.1:{port} (address already in use); "
         "is another headgan-recv running? choose a different port",
     ]
@@ -216,7 +220,7 @@ def test_ctrl_c_while_it_waits_ends_it_at_once(viewer: str, tmp_path: Path) -> N
         port = free.getsockname()[1]
     stats = tmp_path / "stats.json"
     command = [sys.executable, "-c", "import sys; from headgan.receiver.cli import main; sys.exit(main())"]
-    options = f"--listen 127.0.0.1:{port} --viewer {viewer} --provider cpu --stats {stats}"
+    options = f"--listen 127.0.0.1:{port} --viewer {viewer} --draw geometry --provider cpu --stats {stats}"
     process = subprocess.Popen(
         [*command, *options.split()], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -230,10 +234,8 @@ def test_ctrl_c_while_it_waits_ends_it_at_once(viewer: str, tmp_path: Path) -> N
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0
     assert time.monotonic() - start_s < 2.0  # a second, on a machine that is not busy testing
-    assert lines == [
-        "headgan-recv: networks run on cpu\n",
-        f"headgan-recv: waiting for a call on 127.0.0.1:{port}\n",
-    ]
+    assert lines[0].startswith("headgan-recv: drawing by prior, ")
+    assert lines[1:] == [f"headgan-recv: waiting for a call on 127.0.0.1:{port}\n"]
     assert err == ""
     assert out.startswith("watch at http://127.0.0.1:") if viewer == "web" else out == ""
     assert json.loads(stats.read_text())["ended"] == ""

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.foreground import inpaint_background
-from headgan.models.generator import OnnxGenerator
+from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.mouth import INNER_LIPS, mouth_mask
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.reference_quality import eye_opening, reference_quality
+from headgan.models.weights import weights_path
 
 SIZE = 256
 
@@ -43,7 +44,7 @@ def reference(model: MorphableModel) -> ReferenceImage:
 
 @pytest.fixture(scope="module")
 def reconstructor(model: MorphableModel, reference: ReferenceImage) -> Reconstructor:
-    return Reconstructor(model, OnnxGenerator(provider="cpu"), reference)
+    return Reconstructor(model, OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu"), reference)
 
 
 def test_the_reference_reproduces_itself(reconstructor: Reconstructor, reference: ReferenceImage) -> None:

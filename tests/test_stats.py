@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from headgan.codec.stage_times import StageTimes, percentiles
-from headgan.models.generator import OnnxGenerator
+from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
 from headgan.models.morphable import MorphableModel
+from headgan.models.weights import weights_path
 from headgan.proto.ice import IceConfig
 from headgan.proto.signalling import Address
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
@@ -53,11 +54,12 @@ def test_latency_of_the_whole_call_and_its_first_and_last_minute() -> None:
 
 def test_a_call_that_never_came_has_a_report_too() -> None:
     settings = ReceiveSettings(Address("127.0.0.1", 0), IceConfig(), 25.0, record_path=Path("unused.mp4"))
-    call = ReceiverCall(
-        settings, MorphableModel.load(), OnnxGenerator(provider="cpu"), None, None, lambda: 0.0
-    )
-    report = receiver_stats(call, "cpu")
+    generator = OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
+    call = ReceiverCall(settings, MorphableModel.load(), generator, None, None, lambda: 0.0)
+    report = receiver_stats(call, generator)
     assert report["role"] == "receiver"
+    assert report["generator"] == "prior"
+    assert report["provider"] == "cpu"
     assert report["seconds"] == 0.0
     assert report["fps"] is None
     assert "frames" not in report

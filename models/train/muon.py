@@ -1,9 +1,9 @@
 """Gradients in, steps of equal size in every direction of a layer out: Muon for convolutions, Adam for all else.
 
-A gradient is mostly a few strong directions, and Adam follows those; Muon (Jordan et al., 2024) makes all singular values
-of a layer's averaged gradient one before it takes the step, so that the weak directions, fine detail among them, are
-learned as fast. Steps are scaled to the size that Adam's have (Liu et al., 2025, "Muon is scalable for LLM training"), so
-that one rate serves both.
+A gradient is mostly a few strong directions, and Adam follows those; Muon (Jordan et al., 2024) makes all singular
+values of a layer's averaged gradient one before it takes the step, so that the weak directions, fine detail among them,
+are learned as fast. Steps are scaled to the size that Adam's have (Liu et al., 2025, "Muon is scalable for LLM
+training"), so that one rate serves both.
 """
 
 from collections.abc import Iterable
@@ -56,7 +56,8 @@ class Muon(torch.optim.Optimizer):
         ahead = gradient.lerp(state["exp_avg"], _MOMENTUM)
         matrix = ahead.reshape(len(ahead), -1)  # [out, in k k]
         scale = _STEP_OF_ADAM * max(matrix.shape) ** 0.5
-        return scale * orthogonalised(matrix).reshape(parameter.shape)
+        change: Tensor = scale * orthogonalised(matrix).reshape(parameter.shape)
+        return change
 
     def _adam_step(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
         gradient = parameter.grad
@@ -105,4 +106,5 @@ def orthogonalised(matrix: Tensor) -> Tensor:
     for _ in range(_ITERATIONS):
         square = x @ x.T
         x = a * x + (b * square + c * square @ square) @ x
-    return x.T if is_tall else x
+    result: Tensor = x.T if is_tall else x
+    return result

@@ -1,0 +1,74 @@
+"""The user's wish and this machine's speed in, a generator that can draw a call in time out.
+
+The trained networks draw better, the geometry alone draws on anything. A picture that comes too late is not shown at
+all, so a machine that is too slow for the networks is better off without them.
+"""
+
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
+from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
+from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.weights import weights_path
+
+DRAW_CHOICES = ("auto", "networks", "geometry")
+# Of the time between two frames; the rest is for the network stack, the page and the recording.
+_SHARE_FOR_DRAWING = 0.75
+_TIMED_DRAWS = 9
+
+
+def choose_generator(
+    model: MorphableModel, draw: str, path: Path | None, *, provider: str, rate_fps: float, program: str
+) -> Generator:
+    """A generator that has been warmed up; says on stderr what was chosen.
+
+    Args:
+        model: the morphable model.
+        draw: one of `DRAW_CHOICES`; `auto` takes the networks if they can draw `rate_fps` frames a second here.
+        path: a generator of the user's, which is taken as it is.
+        provider: see `OnnxGenerator`.
+        rate_fps: frames a second to draw.
+        program: whose name to put before what is said.
+
+    Raises:
+        ModelError: a file is missing, damaged, or asks for inputs that nobody has.
+        UsageError: the provider cannot be had on this machine.
+    """
+    geometry = weights_path(PRIOR_GENERATOR)
+    generator = OnnxGenerator(geometry if draw == "geometry" and path is None else path, provider=provider)
+    draw_ms = _draw_ms(model, generator)
+    affordable_ms = _SHARE_FOR_DRAWING * 1000 / rate_fps
+    if draw == "auto" and path is None and draw_ms > affordable_ms:
+        sys.stderr.write(
+            f"{program}: the networks need {draw_ms:.0f} ms a frame on {generator.provider}, {affordable_ms:.0f} are "
+            "there; drawing from the geometry alone (--draw networks takes them all the same)\n"
+        )
+        generator = OnnxGenerator(geometry, provider=provider)
+        draw_ms = _draw_ms(model, generator)
+    sys.stderr.write(
+        f"{program}: drawing by {generator.name}, {draw_ms:.0f} ms a frame on {generator.provider}\n"
+    )
+    return generator
+
+
+def _draw_ms(model: MorphableModel, generator: Generator) -> float:
+    """Median time to draw a face that nobody sees; what is compiled or loaded for it, a caller need not wait for."""
+    camera = np.array([1, 0, 0, 0, 1, 0, 0], np.float32)
+    params = FaceParams(np.zeros(EXPRESSION_SIZE, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
+    blank = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    nobody = ReferenceImage(blank, np.zeros(model.identity_size, np.float32), params)
+    reconstructor = Reconstructor(model, generator, nobody)
+    reconstructor.draw(params)
+    times = []
+    for _ in range(_TIMED_DRAWS):
+        began = time.perf_counter()
+        reconstructor.draw(params)
+        times.append(time.perf_counter() - began)
+    return 1000 * statistics.median(times)

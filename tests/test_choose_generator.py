@@ -1,0 +1,79 @@
+"""Which generator a call gets: what the user asked for, or what this machine is fast enough for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from headgan.models.generator import OnnxGenerator
+from headgan.models.morphable import MorphableModel
+from headgan.models.weights import weights_path
+from headgan.receiver import choose_generator as chooser
+from headgan.receiver.choose_generator import choose_generator
+
+MODEL = MorphableModel.load()
+
+
+@dataclass
+class NamedGenerator:
+    """Stands in for `OnnxGenerator`: nothing but what it was opened with."""
+
+    path: Path | None = None
+    provider: str = "cpu"
+
+    @property
+    def name(self) -> str:
+        return self.path.stem if self.path else "live"
+
+
+@pytest.fixture
+def networks_ms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
+    """A machine on which the networks take so long, and the geometry 5 ms."""
+    needed: float = request.param
+    monkeypatch.setattr(chooser, "OnnxGenerator", NamedGenerator)
+    monkeypatch.setattr(chooser, "_draw_ms", lambda _model, it: 5.0 if it.name == "prior" else needed)
+    return needed
+
+
+def choose(draw: str, path: Path | None = None, rate_fps: float = 25.0) -> str:
+    generator = choose_generator(MODEL, draw, path, provider="cpu", rate_fps=rate_fps, program="headgan-recv")
+    return generator.name
+
+
+@pytest.mark.parametrize("networks_ms", [20.0], indirect=True)
+def test_a_fast_machine_draws_by_networks(networks_ms: float, capsys: pytest.CaptureFixture[str]) -> None:
+    assert choose("auto") == "live"
+    assert capsys.readouterr().err == f"headgan-recv: drawing by live, {networks_ms:.0f} ms a frame on cpu\n"
+    assert choose("geometry") == "prior"
+    assert choose("auto", rate_fps=50) == "prior"  # 15 ms there
+
+
+@pytest.mark.parametrize("networks_ms", [58.0], indirect=True)
+def test_a_slow_one_by_geometry_and_says_so(networks_ms: float, capsys: pytest.CaptureFixture[str]) -> None:
+    assert choose("auto") == "prior"
+    said = capsys.readouterr().err.splitlines()
+    assert said[0].startswith(
+        f"headgan-recv: the networks need {networks_ms:.0f} ms a frame on cpu, 30 are there"
+    )
+    assert said[1:] == ["headgan-recv: drawing by prior, 5 ms a frame on cpu"]
+
+
+@pytest.mark.parametrize("networks_ms", [58.0], indirect=True)
+@pytest.mark.usefixtures("networks_ms")
+def test_what_was_asked_for_is_taken_however_slow(capsys: pytest.CaptureFixture[str]) -> None:
+    assert choose("networks") == "live"
+    assert choose("auto", Path("mine.onnx")) == "mine"
+    assert choose("geometry", Path("mine.onnx")) == "mine"
+    assert "geometry alone" not in capsys.readouterr().err
+
+
+def test_the_time_that_counts_is_that_of_a_whole_drawing() -> None:
+    class Counted(OnnxGenerator):
+        drawn = 0
+
+        def generate(self, frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            Counted.drawn += 1
+            return super().generate(frame)
+
+    assert 0 < chooser._draw_ms(MODEL, Counted(weights_path("prior.onnx"), provider="cpu")) < 5000
+    assert Counted.drawn == 10  # the first does not count
