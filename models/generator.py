@@ -14,17 +14,19 @@ A generator is an ONNX graph run by onnxruntime. It is fed the inputs that it de
     audio           float32 [300]          h_t^(a), the sound's features; zeros are silence
 
 and its output is `picture`, uint8 [256, 256, 3] RGB. Beside NAME.onnx there may be a NAME.reference.onnx: it is run
-once for each reference, and its outputs are inputs of NAME.onnx.
+once for each reference, and its outputs are inputs of NAME.onnx. And there may be NAME.flow.onnx and NAME.render.onnx,
+which on a processor do together what NAME.onnx does, in less time: the reference is warped between them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.models.frame_graphs import names_of, open_frame_graph
 from headgan.models.runtime import open_session
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
@@ -117,17 +119,16 @@ class OnnxGenerator:
         """
         path = path or weights_path(SHIPPED_GENERATOR)
         self._name = path.stem
-        self._session, self._provider = open_session(path, provider)
+        self._frame_graph, self._provider = open_frame_graph(path, provider)
         reference_path = path.with_suffix(".reference.onnx")
         self._reference_session = None
         if reference_path.exists():
             self._reference_session, _ = open_session(reference_path, provider)
-        once = _names(self._reference_session.get_inputs()) if self._reference_session else set()
-        kept = _names(self._reference_session.get_outputs()) if self._reference_session else set()
-        self._frame_inputs = _names(self._session.get_inputs())
+        once = set(names_of(self._reference_session.get_inputs())) if self._reference_session else set()
+        kept = set(names_of(self._reference_session.get_outputs())) if self._reference_session else set()
+        self._frame_inputs = self._frame_graph.inputs
         self._inputs = once | (self._frame_inputs - kept)
-        unknown = self._inputs - INPUTS
-        if unknown or [item.name for item in self._session.get_outputs()] != ["picture"]:
+        if self._inputs - INPUTS:
             raise ModelError(
                 f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})"
             )
@@ -155,7 +156,7 @@ class OnnxGenerator:
         if self._reference_session is None:
             return
         feed = _all_of(self._once_inputs, given)
-        names = [item.name for item in self._reference_session.get_outputs()]
+        names = names_of(self._reference_session.get_outputs())
         self._reference |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
 
     def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
@@ -163,8 +164,7 @@ class OnnxGenerator:
         given = {**self._reference, **self._declared(frame, _OF_FRAME)}
         if "audio" in self._frame_inputs:
             given.setdefault("audio", _SILENCE)
-        picture: NDArray[np.uint8] = self._session.run(["picture"], _all_of(self._frame_inputs, given))[0]
-        return picture
+        return self._frame_graph.run(_all_of(self._frame_inputs, given))
 
     def _declared(
         self, given: GeneratorReference | GeneratorFrame, names: tuple[str, ...]
@@ -174,12 +174,7 @@ class OnnxGenerator:
         return {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
 
 
-def _names(items: Sequence[Any]) -> set[str]:
-    """Names of a session's inputs or outputs."""
-    return {item.name for item in items}
-
-
-def _all_of(names: set[str], given: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
+def _all_of(names: Set[str], given: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
     if missing := names - given.keys():
         raise ValueError(f"the generator needs {', '.join(sorted(missing))}")
     return {name: given[name] for name in names}

@@ -3,7 +3,7 @@
 import logging
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import onnxruntime
 
@@ -11,6 +11,7 @@ from headgan.proto.errors import ModelError, UsageError
 
 log = logging.getLogger(__name__)
 
+Session: TypeAlias = onnxruntime.InferenceSession
 PROVIDER_CHOICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 # In the order in which `auto` tries them.
 _PROVIDERS = {
@@ -27,7 +28,7 @@ _HOW_TO_GET = {
 }
 
 
-def open_session(path: Path, provider: str = "auto") -> tuple[onnxruntime.InferenceSession, str]:
+def open_session(path: Path, provider: str = "auto") -> tuple[Session, str]:
     """Loads `path`; returns the session and the name of the provider that runs it.
 
     Args:
@@ -55,7 +56,7 @@ def open_session(path: Path, provider: str = "auto") -> tuple[onnxruntime.Infere
     )
 
 
-def _try_provider(path: Path, provider: str) -> onnxruntime.InferenceSession:
+def _try_provider(path: Path, provider: str) -> Session:
     options = onnxruntime.SessionOptions()
     # Half of the cores: a call has a camera, a tracker and a network stack to run beside the networks; and no
     # spinning, which would take the cores from them while a network waits for its next frame.

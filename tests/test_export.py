@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnxruntime as ort
 import pytest
@@ -12,8 +13,9 @@ from numpy.typing import NDArray
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'headgan[train]'")
 onnx = pytest.importorskip("onnx")
 
+from headgan.models.frame_graphs import open_frame_graph  # noqa: E402
 from headgan.models.nets.config import LIVE, PAPER, NetConfig  # noqa: E402
-from headgan.models.nets.export import draw_bytes, export_generator, generator_inputs  # noqa: E402
+from headgan.models.nets.export import cut_frame, draw_bytes, export_generator, generator_inputs  # noqa: E402
 from headgan.models.nets.head_gan import HeadGan  # noqa: E402
 from headgan.models.nets.quantise import quantise  # noqa: E402
 from headgan.models.nets.split import split_graph  # noqa: E402
@@ -87,6 +89,38 @@ def test_what_a_frame_costs_does_not_hold_the_encoder() -> None:
     assert not of_reference & {item.name for item in each.graph.input}
     shapes = [item.type.tensor_type.shape.dim for item in each.graph.input]
     assert all(side.dim_value > 0 for shape in shapes for side in shape)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_two_halves_draw_what_the_whole_draws(half: bool, tmp_path: Path) -> None:
+    config = CONFIGS["live"]
+    exported = export_generator(trained(config), SIZE, half=half)
+    given = {name: item.numpy() for name, item in random_inputs(config).items()}
+    # Neighbours of noise have nothing in common: OpenCV rounds places to a 32nd of a pixel.
+    given["reference"] = cv2.resize(given["reference"][::8, ::8], (SIZE, SIZE))
+    (tmp_path / "a.reference.onnx").write_bytes(exported.reference)
+    given |= run(tmp_path / "a.reference.onnx", given)
+    frame = tmp_path / "a.onnx"
+    frame.write_bytes(exported.frame)
+    expected = run(frame, given)["picture"].astype(int)
+    for suffix, data in zip((".flow.onnx", ".render.onnx"), cut_frame(exported.frame), strict=True):
+        frame.with_suffix(suffix).write_bytes(data)
+    frame.unlink()  # What runs are the halves.
+    graph, _ = open_frame_graph(frame, "cpu")
+    assert "reference" in graph.inputs
+    for _ in range(2):
+        difference = np.abs(graph.run(given).astype(int) - expected)
+        assert difference.max() <= 4
+        assert difference.mean() < 0.3
+    # A new reference is noticed.
+    mirrored = given | {"reference": given["reference"][:, ::-1]}
+    assert np.abs(graph.run(mirrored).astype(int) - expected).mean() > 3
+
+
+def test_a_frame_that_warps_features_too_is_not_cut() -> None:
+    exported = export_generator(trained(CONFIGS["paper"]), SIZE)
+    with pytest.raises(ValueError, match=r"4 nodes of this graph are a GridSample"):
+        cut_frame(exported.frame)
 
 
 def test_half_weights_halve_the_files() -> None:

@@ -21,7 +21,8 @@ class ExportOptions:
 
     checkpoint: Path = argument("a checkpoint of headgan train")
     output: Path = required(
-        "NAME.onnx, beside which NAME.reference.onnx is written; or NAME.pt, a third of the size, to go on from",
+        "NAME.onnx, beside which NAME.reference.onnx and, for processors, NAME.flow.onnx and NAME.render.onnx are "
+        "written; or NAME.pt, a third of the size, to go on from",
         flag="-o",
         metavar="FILE",
     )
@@ -55,7 +56,7 @@ def export(options: ExportOptions) -> int:
 
 
 def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
-    from headgan.models.nets.export import export_generator
+    from headgan.models.nets.export import cut_frame, export_generator
     from headgan.models.nets.head_gan import HeadGan
     from headgan.models.nets.quantise import quantise
     from headgan.models.train.calibration import typical_frames
@@ -70,8 +71,12 @@ def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
     if options.precision == "int8" and options.data is not None:
         frame = quantise(frame, typical_frames(exported, generator.config, options.data))
         exported = export_generator(generator)  # The reference's graph runs once: half precision will do.
-    reference_path = options.output.with_suffix(".reference.onnx")
-    for path, data in ((reference_path, exported.reference), (options.output, frame)):
+    graphs = {".reference.onnx": exported.reference}
+    if generator.config.family == "live":
+        graphs[".flow.onnx"], graphs[".render.onnx"] = cut_frame(frame)
+    # The frame's comes last: where it is, the others are.
+    for suffix, data in {**graphs, ".onnx": frame}.items():
+        path = options.output.with_suffix(suffix)
         part = path.with_name(path.name + ".part")
         part.write_bytes(data)
         part.replace(path)
