@@ -35,6 +35,7 @@ from headgan.models.train.config import (  # noqa: E402
     config_from_dict,
     load_config,
 )
+from headgan.models.train.objective import _in_view  # noqa: E402
 from headgan.models.train.prepared_set import PreparedSet  # noqa: E402
 from headgan.models.train.samples import Sample, SampleMaker, Scene  # noqa: E402
 from headgan.models.train.shard_pictures import encode_mask, encode_picture  # noqa: E402
@@ -385,6 +386,13 @@ def test_what_is_no_checkpoint_says_so(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(content)
     with pytest.raises(ModelError, match="no checkpoint"):
         load_checkpoint(tmp_path / "last.pt")
+
+
+def test_dm_sees_the_mouths_that_a_window_holds() -> None:
+    boxes = torch.tensor([[0.0, 0.2, 0.3], [0.9, 0.0, 0.3], [-0.5, 3.0, 0.3], [0.7, -0.7, 0.3]])
+    assert _in_view(boxes).tolist() == [0, 3]
+    # A batch without any still has one, or the processes' gradients would not match.
+    assert _in_view(boxes[1:3]).tolist() == [0]
 
 
 def test_the_shipped_configurations_are_valid() -> None:

@@ -26,6 +26,8 @@ from headgan.models.train.batches import Batch
 from headgan.models.train.config import LossConfig
 
 Terms = dict[str, Tensor]
+# Half a picture's width, and a little: a mouth may be cut at the corner.
+_IN_VIEW = 1.1
 _Judge = Callable[[Tensor], Judgement]
 
 
@@ -118,9 +120,12 @@ class Objective(nn.Module):
             judges.append(("D", picture, loss.gan, loss.matching))
         if self.mouth_discriminator is not None:
             judge_mouth = self.mouth_discriminator
+            seen = _in_view(mouth_box)
 
             def mouth(picture: Tensor) -> Judgement:
-                return judge_mouth.forward(cut_boxes(picture, mouth_box, MOUTH_SIZE), None)  # silence
+                return judge_mouth.forward(
+                    cut_boxes(picture[seen], mouth_box[seen], MOUTH_SIZE), None
+                )  # silence
 
             judges.append(("Dm", mouth, loss.gan_mouth, loss.matching_mouth))
         return judges
@@ -187,6 +192,12 @@ def _cut_squares(planes: Tensor, corners: list[tuple[int, int]], side: int) -> T
     return torch.stack(
         [item[:, y : y + side, x : x + side] for item, (x, y) in zip(planes, corners, strict=True)]
     )
+
+
+def _in_view(boxes: Tensor) -> Tensor:
+    """Indices of the boxes [N, 3] that lie in the picture, at least the one that does best: windows may miss them."""
+    beyond = boxes[:, :2].abs().amax(dim=1) + boxes[:, 2]
+    return (beyond <= torch.clamp(beyond.min(), min=_IN_VIEW)).nonzero()[:, 0]
 
 
 def _square(face_box: Tensor, side: int, size: int) -> Tensor | None:
