@@ -20,7 +20,7 @@ from headgan.models.weights import weights_path
 
 DRAW_CHOICES = ("auto", "networks", "geometry")
 # Of the time between two frames; the rest is for the network stack, the page and the recording.
-_SHARE_FOR_DRAWING = 0.75
+_SHARE_FOR_DRAWING = 0.85
 _TIMED_DRAWS = 9
 
 
