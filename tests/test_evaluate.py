@@ -139,7 +139,7 @@ def test_the_report_has_what_was_measured(tmp_path: Path, capsys: pytest.Capture
     clips, output = tmp_path / "clips", tmp_path / "report"
     write_clip(clips / "far.mp4", tuple(range(60, 130, 10)))
     write_clip(clips / "near.mp4", tuple(range(60, 67)))
-    assert run(clips, "-o", output) == 0
+    assert run(clips, "-o", output, "--model", weights_path(PRIOR_GENERATOR)) == 0
     report = report_of(output)
     assert set(report) == {"machine", "commit", "config", "mean", "clips"}
     assert set(report["clips"]) == {"clips-far", "clips-near"}

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from headgan.models.blendshapes import BLENDSHAPE_NAMES
 from headgan.models.metrics.action_units import ACTION_UNITS, active_units, hamming_distance
+from headgan.models.metrics.face_area import face_area, face_psnr
 from headgan.models.metrics.files import metrics_path
 from headgan.models.metrics.frechet import frechet_distance
 from headgan.models.metrics.mouth_error import OUTER_LIPS, mouth_box, mouth_error
-from headgan.models.metrics.pictures import flicker, l1, psnr
+from headgan.models.metrics.pictures import MAX_PSNR, flicker, l1, psnr
 from headgan.models.metrics.pose import euler_degrees, rotation_distance, rotation_error
 from headgan.models.metrics.ssim import ssim
 from headgan.models.rotation import matrix_to_quaternion
@@ -91,6 +92,22 @@ def test_the_mouth_is_looked_at_and_nothing_else() -> None:
     drawn = flat(200)
     drawn[rows, columns] = 100
     assert mouth_error(real, drawn, points) == 0
+
+
+def test_the_error_is_told_apart_on_the_face_and_beyond() -> None:
+    real = flat(100)
+    points = np.full((478, 3), 8, np.float32)
+    points[:3, :2] = (23, 8), (8, 23), (23, 23)
+    assert face_area(points, 32, 32).sum() == 16 * 16
+    drawn = real.copy()
+    drawn[8:24, 8:24] += 10
+    drawn[:, :4] += 20
+    values = face_psnr(real, drawn, points)
+    assert values["psnr_face"] == pytest.approx(20 * np.log10(25.5))
+    assert values["outside"] == pytest.approx(4 * 32 * 4 / (4 * 32 * 4 + 16 * 16))
+    # Nothing to tell apart; and a face that left the picture.
+    assert face_psnr(real, real, points) == {"psnr_face": MAX_PSNR}
+    assert face_psnr(real, drawn, points + 100) == {"outside": 1.0}
 
 
 @settings(max_examples=50, deadline=None)

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from headgan.models.metrics.action_units import hamming_distance
 from headgan.models.metrics.clip_frames import SeenFrame
+from headgan.models.metrics.face_area import face_psnr
 from headgan.models.metrics.look import Look
 from headgan.models.metrics.mouth_error import mouth_error
 from headgan.models.metrics.pictures import flicker, l1, psnr
@@ -13,13 +14,17 @@ from headgan.models.metrics.ssim import ssim
 
 
 def compare_pixels(frame: SeenFrame, drawn_rgb: NDArray[np.uint8]) -> dict[str, float]:
-    """`l1`, `psnr`, `ssim` and `mouth` of `drawn_rgb`, uint8 [256, 256, 3], which should look like `frame`."""
+    """What pixels tell of `drawn_rgb`, uint8 [256, 256, 3], which should look like `frame`.
+
+    `l1`, `psnr`, `ssim` and `mouth`, and `psnr_face` and `outside` where they have a value.
+    """
     real = frame.picture_rgb
     return {
         "l1": l1(real, drawn_rgb),
         "psnr": psnr(real, drawn_rgb),
         "ssim": ssim(real, drawn_rgb),
         "mouth": mouth_error(real, drawn_rgb, frame.points),
+        **face_psnr(real, drawn_rgb, frame.points),
     }
 
 

@@ -12,6 +12,8 @@ from headgan.models.metrics.tally import Score
 _COLUMNS = (
     ("l1", "L1 ↓", 2),
     ("psnr", "PSNR ↑", 2),
+    ("psnr_face", "on the face ↑", 2),
+    ("outside", "error beyond it", 2),
     ("ssim", "SSIM ↑", 3),
     ("perceptual", "ST-LPIPS ↓", 3),
     ("csim", "CSIM ↑", 3),
