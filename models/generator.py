@@ -34,7 +34,7 @@ from headgan.proto.errors import ModelError
 _OF_REFERENCE = ("reference", "reference_pncc", "reference_eyes", "background")
 _OF_FRAME = ("pncc", "eyes", "source_grid", "uncovered", "mouth", "audio")
 INPUTS = frozenset(_OF_REFERENCE + _OF_FRAME)
-SHIPPED_GENERATOR, PRIOR_GENERATOR = "prior.onnx", "prior.onnx"
+SHIPPED_GENERATOR, PRIOR_GENERATOR = "live.onnx", "prior.onnx"
 AUDIO_SIZE = 300
 _SILENCE = np.zeros(AUDIO_SIZE, np.float32)
 

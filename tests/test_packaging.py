@@ -22,6 +22,10 @@ FOLDERS = ("proto", "codec", "models", "sender", "receiver", "benchmarks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DATA_FILES = (
     "headgan/models/weights/face_landmarker.task",
+    "headgan/models/weights/live.flow.onnx",
+    "headgan/models/weights/live.onnx",
+    "headgan/models/weights/live.reference.onnx",
+    "headgan/models/weights/live.render.onnx",
     "headgan/models/weights/morphable.npz",
     "headgan/models/weights/prior.onnx",
     "headgan/proto/PROTOCOL.md",
