@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.models.metrics.pictures import MAX_PSNR, psnr
+from headgan.models.metrics.pictures import psnr
 
 
 def face_area(points: NDArray[np.float32], height: int, width: int) -> NDArray[np.bool_]:
@@ -31,6 +31,7 @@ def face_psnr(
     values = {}
     if area.any():
         values["psnr_face"] = psnr(real[area], drawn[area])
-    if psnr(real, drawn) < MAX_PSNR:
-        values["outside"] = float(squared[~area].sum() / squared.sum())
+    total = squared.sum()
+    if total > 0:
+        values["outside"] = float(squared[~area].sum() / total)
     return values
