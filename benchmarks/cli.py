@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
+from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
@@ -45,6 +46,13 @@ COMMANDS = (
         bench_learning_curve,
         "What training runs learned: scores of held-out people against hours.",
         "headgan-bench learning-curve run/ -o report/",
+    ),
+    Command(
+        ("gallery",),
+        GalleryOptions,
+        bench_gallery,
+        "Reenactment, edits and frontalisation of several people on two sheets.",
+        "headgan-bench gallery clips/ -o report/",
     ),
     Command(
         ("side-by-side",),

@@ -103,4 +103,4 @@ class Avatar:
 
     def frontal(self) -> NDArray[np.uint8]:
         """Uint8 [256, 256, 3]: the person looking into the camera, with the expression of the picture."""
-        return self.draw(facing_front(self._model, self._reference.identity, self.params))
+        return self.draw(facing_front(self.params))

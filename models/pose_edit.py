@@ -15,9 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
-from headgan.models.crop import RISE
-from headgan.models.fitting import project
-from headgan.models.morphable import MorphableModel
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix, rotation_vector_to_matrix
 
 # Heads turn about the top of their neck, not about the middle of their face: the point, in model units of the head's
@@ -59,27 +56,25 @@ def turned(params: FaceParams, *, yaw_deg: float, pitch_deg: float, roll_deg: fl
     """`params` with these angles added to the pose; the top of the neck stays where it is."""
     pose = head_pose(params)
     goal = HeadPose(pose.yaw_deg + yaw_deg, pose.pitch_deg + pitch_deg, pose.roll_deg + roll_deg)
-    before, after = quaternion_to_matrix(params.quaternion), pose_rotation(goal)
-    shift = params.scale * (before @ PIVOT - after @ PIVOT)[:2]
-    return _with_camera(params, after, params.translation + shift)
+    return with_neck_at(params, pose_rotation(goal), params.scale, neck_of(params))
 
 
-def facing_front(model: MorphableModel, identity: NDArray[np.floating], params: FaceParams) -> FaceParams:
-    """`params` looking into the camera, the face in the place that a crop made around it would give it.
-
-    Args:
-        model: the morphable model.
-        identity: [n_id] of the person.
-        params: the face to turn; expression, gaze and size stay.
-    """
-    front = _with_camera(params, np.eye(3), np.zeros(2))
-    points = project(model, identity, front)[:, :2]
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
-    return _with_camera(front, np.eye(3), np.array([0, -2 * RISE]) - middle)
+def facing_front(params: FaceParams) -> FaceParams:
+    """`params` looking into the camera; the top of the neck stays where it is, expression, gaze and size as well."""
+    return with_neck_at(params, np.eye(3), params.scale, neck_of(params))
 
 
-def _with_camera(
-    params: FaceParams, rotation: NDArray[np.float64], translation: NDArray[np.floating]
+def neck_of(params: FaceParams) -> NDArray[np.float64]:
+    """Float64 [2]: where the top of the neck is, in half crop widths; a head turns about it."""
+    rotation = quaternion_to_matrix(params.quaternion)
+    place: NDArray[np.float64] = params.translation + params.scale * (rotation @ PIVOT)[:2]
+    return place
+
+
+def with_neck_at(
+    params: FaceParams, rotation: NDArray[np.float64], scale: float, neck: NDArray[np.float64]
 ) -> FaceParams:
-    camera = np.concatenate([matrix_to_quaternion(rotation), [params.scale], translation])
+    """`params` turned by `rotation` [3, 3], of size `scale`, with the top of the neck at `neck` [2]."""
+    translation = neck - scale * (rotation @ PIVOT)[:2]
+    camera = np.concatenate([matrix_to_quaternion(rotation), [scale], translation])
     return replace(params, camera=camera.astype(np.float32))

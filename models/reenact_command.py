@@ -26,6 +26,11 @@ class ReenactOptions:
         False,
         "add the clip's motion to the photograph's own pose and expression, instead of taking the clip's",
     )
+    place: str = option(
+        "photo",
+        "where the face is and how large, on average: as in the photograph, or as in the clip",
+        choices=("photo", "clip"),
+    )
     smoothing: float = option(0.0, "calms the tracked face, 0 (off) to 1 (strong)")
     crop: str = option("auto", "auto, none (largest square), or x,y,size in pixels of the clip")
     reference_crop: str = option("auto", "the same for the photograph")
@@ -43,6 +48,8 @@ def reenact_clip(options: ReenactOptions) -> int:
     check_writable(options.output, "-o")
     if options.output.resolve() == options.driving.resolve():
         raise UsageError(f"-o {options.output}: this is the clip itself; give another name")
+    if options.relative and options.place == "clip":
+        raise UsageError("--place clip: with --relative the face stays where the photograph has it")
     # Mistakes that show without the files are told before anything is loaded.
     smoothing_settings(options.smoothing)
     if options.crop != "none":
@@ -56,6 +63,7 @@ def reenact_clip(options: ReenactOptions) -> int:
         options.driving,
         options.output,
         relative=options.relative,
+        placed=options.place == "photo",
         smoothing=options.smoothing,
         crop=options.crop,
         side_by_side=options.side_by_side,

@@ -17,7 +17,7 @@ from headgan.codec.video import VideoWriter, read_video
 from headgan.models.avatar import Avatar
 from headgan.models.clip_faces import ClipFaces, fit_clip
 from headgan.models.morphable import MorphableModel
-from headgan.models.motion_transfer import RelativeMotion, calmest
+from headgan.models.motion_transfer import PlacedMotion, RelativeMotion, calmest
 from headgan.models.pncc import CROP_SIZE
 
 # Some files count in thousands of frames a second; more than this nobody sees.
@@ -45,6 +45,7 @@ def reenact(
     output: Path | str,
     *,
     relative: bool = False,
+    placed: bool = True,
     smoothing: float = 0.0,
     crop: str = "auto",
     side_by_side: bool = False,
@@ -59,6 +60,8 @@ def reenact(
         output: the MP4 to write.
         relative: add the clip's motion, from its calmest frame on, to the pose and expression of the reference,
             instead of taking the clip's own.
+        placed: if not `relative`, show the face where, and as large as, it is in the reference on average; otherwise
+            where it is in the clip.
         smoothing: calms the tracked face, 0 (off) to 1 (strong).
         crop: of the clip: `auto`, `none` for the largest square, or `x,y,size` in pixels.
         side_by_side: the reference and the clip beside the result.
@@ -73,9 +76,11 @@ def reenact(
     model = MorphableModel.load()
     faces = fit_clip(model, driving, crop=crop, smoothing=smoothing)
     transfer: Callable[[FaceParams], FaceParams] | None = None
+    seen = [params for params in faces.params if params is not None]
     if relative:
-        seen = [params for params in faces.params if params is not None]
         transfer = RelativeMotion(calmest(seen, model.expression_std), avatar.params)
+    elif placed:
+        transfer = PlacedMotion(seen, avatar.params)
     rate_fps = min(faces.rate_fps, _MAX_RATE_FPS)
     order = frames_at_rate(faces.pts_ms, rate_fps)
     width = CROP_SIZE * (3 if side_by_side else 1)

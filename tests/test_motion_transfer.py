@@ -1,4 +1,7 @@
-"""Relative motion: nothing moves at the start, and what moves after it moves the same way."""
+"""Placed motion keeps the driving face's expression and pose, and the other's place.
+
+Relative motion: nothing moves at the start, and what moves after it moves the same way.
+"""
 
 import numpy as np
 import pytest
@@ -7,8 +10,8 @@ from hypothesis import strategies as st
 
 from headgan.codec.params import MAX_SCALE, FaceParams
 from headgan.models.morphable import MorphableModel
-from headgan.models.motion_transfer import RelativeMotion, calmest
-from headgan.models.pose_edit import HeadPose, head_pose, pose_rotation
+from headgan.models.motion_transfer import PlacedMotion, RelativeMotion, calmest
+from headgan.models.pose_edit import HeadPose, head_pose, neck_of, pose_rotation
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix
 
 STD = MorphableModel.load().expression_std
@@ -30,6 +33,27 @@ def face(
 START = face(HeadPose(5, -8, 2), strength=0.5, scale=0.3, place=(0.2, -0.1), gaze=(0.1, 0.1))
 OWN = face(HeadPose(-12, 4, 0), strength=-0.4, scale=0.45, place=(-0.1, 0.05), gaze=(-0.2, 0.0))
 MOTION = RelativeMotion(START, OWN)
+
+
+def test_a_placed_face_is_posed_as_the_driving_one() -> None:
+    driving = [face(HeadPose(yaw), strength=0.3, scale=0.3, place=(0.2, -0.1)) for yaw in (-30, 0, 20)]
+    motion = PlacedMotion(driving, OWN)
+    for params in driving:
+        moved = motion(params)
+        np.testing.assert_allclose(moved.expression, params.expression)
+        np.testing.assert_allclose(moved.quaternion, params.quaternion, atol=1e-6)
+        np.testing.assert_allclose(moved.gaze, params.gaze)
+        assert moved.scale == pytest.approx(OWN.scale)
+
+
+@given(x=st.floats(-0.3, 0.3), y=st.floats(-0.3, 0.3), scale=st.floats(0.2, 0.6), steps=st.floats(-0.5, 0.5))
+def test_a_placed_face_moves_about_its_own_neck(x: float, y: float, scale: float, steps: float) -> None:
+    driving = [face(scale=scale, place=(x + step * scale, y)) for step in (-steps, 0, steps)]
+    motion = PlacedMotion(driving, OWN)
+    necks = [neck_of(motion(params)) for params in driving]
+    np.testing.assert_allclose(necks[1], neck_of(OWN), atol=1e-5)
+    # In units of its size it goes as far as the driving one.
+    np.testing.assert_allclose(necks[2] - necks[1], [steps * OWN.scale, 0], atol=1e-5)
 
 
 def test_at_the_start_the_face_is_as_in_its_picture() -> None:

@@ -17,7 +17,7 @@ from headgan.models.avatar import Avatar
 from headgan.models.clip_faces import fit_clip
 from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
-from headgan.models.pose_edit import HeadPose, head_pose, pose_rotation
+from headgan.models.pose_edit import HeadPose, head_pose, neck_of, pose_rotation
 from headgan.models.reenact_command import ReenactOptions, reenact_clip
 from headgan.models.reenactment import frames_at_rate, reenact
 from headgan.models.rotation import matrix_to_quaternion
@@ -88,6 +88,16 @@ def clip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def levels(path: Path, column: int = 128) -> list[float]:
     """The mean brightness of each picture near a column."""
     return [float(frame.frame_rgb[:, column - 8 : column + 8].mean()) for frame in read_video(path)]
+
+
+def test_the_face_is_placed_as_in_the_photograph_or_as_in_the_clip(clip: Path, tmp_path: Path) -> None:
+    in_photo, in_clip = FakeAvatar(), FakeAvatar()
+    reenact(in_photo, clip, tmp_path / "out.mp4")
+    reenact(in_clip, clip, tmp_path / "out.mp4", placed=False)
+    own = in_photo.params
+    assert in_photo.asked[0].scale == pytest.approx(own.scale, rel=0.02)
+    np.testing.assert_allclose(neck_of(in_photo.asked[3]), neck_of(own), atol=0.02)
+    assert in_clip.asked[0].scale > 1.3 * own.scale
 
 
 def test_absolute_motion_is_the_clips_own(clip: Path, tmp_path: Path) -> None:

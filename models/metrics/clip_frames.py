@@ -1,7 +1,7 @@
 """A clip in, what a call would make of it out: a reference, and the frames to draw from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
+from headgan.models.motion_transfer import PlacedMotion
 from headgan.models.pncc import to_pixels
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.reference_quality import reference_quality
@@ -137,6 +138,17 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
         [(seen[place], seen.get(place - 1)) for place in taken if place != chosen],
         probe_video(path).rate_fps / sampling.every,
     )
+
+
+def placed(driving: ClipFrames, own: FaceParams) -> ClipFrames:
+    """`driving` with its face moved to where, on average, `own` is, to move another person by it."""
+    motion = PlacedMotion([frame.params for frame, _ in driving.frames], own)
+
+    def moved(frame: SeenFrame) -> SeenFrame:
+        return replace(frame, params=motion(frame.params))
+
+    frames = [(moved(frame), before and moved(before)) for frame, before in driving.frames]
+    return replace(driving, frames=frames)
 
 
 def _track(path: Path, sampling: Sampling, tracker: FaceTracker) -> list[_Tracked]:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 JUDGED, PRIOR, REPEAT = "model", "prior", "repeat"
 # Part of every key: scores of an older way to measure are not mixed with new ones.
-_METRICS_VERSION = 2
+_METRICS_VERSION = 3
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headgan.models.generator import Generator
-from headgan.models.metrics.clip_frames import ClipFrames, SeenFrame
+from headgan.models.metrics.clip_frames import ClipFrames, SeenFrame, placed
 from headgan.models.metrics.compare import compare_faces, compare_motion, compare_pixels
 from headgan.models.metrics.drawers import Drawer, GeneratorDrawer, StillDrawer
 from headgan.models.metrics.face_embedding import cosine
@@ -81,13 +81,14 @@ class ClipScorer:
             model: the morphable model.
             networks: what looks at the pictures.
             clip: whose reference is drawn.
-            driving: whose frames are drawn; left out, those of `clip`, and what is drawn is compared with them.
+            driving: whose frames are drawn, the face placed as in the reference of `clip`; left out, those of `clip`,
+                and what is drawn is compared with them.
             perceptual_frames: how many frames, spread evenly, get a perceptual distance.
         """
         self._model = model
         self._networks = networks
         self._clip = clip
-        self._driving = driving or clip
+        self._driving = clip if driving is None else placed(driving, clip.reference.params)
         self._is_cross = driving is not None
         count = len(self._driving.frames)
         wanted = 0 if self._is_cross else min(perceptual_frames, count)

@@ -180,7 +180,9 @@ class BatchMaker(Dataset[Batch]):
         return random.choice(available, size=count, replace=count > available)
 
     def _frame(self, random: np.random.Generator, params: NDArray[np.float32], reference: int) -> int:
-        """A driving frame, now and then the farther in pose and expression of two."""
+        """A driving frame, now and then the farther in pose and expression of two, or the reference itself."""
+        if self._data.same and random.random() < self._data.same:
+            return reference
         one, other = (int(value) for value in random.integers(len(params), size=2))
         if random.random() >= self._data.far:
             return one
