@@ -2,16 +2,18 @@
 
 A generator is an ONNX graph run by onnxruntime. It is fed the inputs that it declares, of these:
 
-    reference       uint8 [256, 256, 3]    y_ref, the reference picture, RGB
-    reference_pncc  uint8 [256, 256, 3]    x_ref, the reference's coordinate code
-    reference_eyes  uint8 [256, 256]       its eyes and irises
-    background      uint8 [256, 256, 3]    the reference without the person
-    pncc            uint8 [256, 256, 3]    x_t, the new frame's coordinate code
-    eyes            uint8 [256, 256]       its eyes and irises
-    source_grid     float32 [256, 256, 2]  the flow prior: each pixel's place in the reference, -1 to 1
-    uncovered       float32 [256, 256]     0 to 1, where the head was in the reference and nothing is now
-    mouth           float32 [256, 256]     0 to 1, where a mouth opens that the reference shows closed
-    audio           float32 [300]          h_t^(a), the sound's features; zeros are silence
+    reference            uint8 [256, 256, 3]    y_ref, the reference picture, RGB
+    reference_pncc       uint8 [256, 256, 3]    x_ref, the reference's coordinate code
+    reference_eyes       uint8 [256, 256]       its eyes and irises
+    reference_landmarks  uint8 [256, 256, 3]    a sketch of its landmarks, in place of the code
+    background           uint8 [256, 256, 3]    the reference without the person
+    pncc                 uint8 [256, 256, 3]    x_t, the new frame's coordinate code
+    eyes                 uint8 [256, 256]       its eyes and irises
+    landmarks            uint8 [256, 256, 3]    a sketch of its landmarks, in place of the code
+    source_grid          float32 [256, 256, 2]  the flow prior: each pixel's place in the reference, -1 to 1
+    uncovered            float32 [256, 256]     0 to 1, where the head was in the reference and nothing is now
+    mouth                float32 [256, 256]     0 to 1, where a mouth opens that the reference shows closed
+    audio                float32 [300]          h_t^(a), the sound's features; zeros are silence
 
 and its output is `picture`, uint8 [256, 256, 3] RGB. Beside NAME.onnx there may be a NAME.reference.onnx: it is run
 once for each reference, and its outputs are inputs of NAME.onnx. And there may be NAME.flow.onnx and NAME.render.onnx,
@@ -31,8 +33,8 @@ from headgan.models.runtime import open_session
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
 
-_OF_REFERENCE = ("reference", "reference_pncc", "reference_eyes", "background")
-_OF_FRAME = ("pncc", "eyes", "source_grid", "uncovered", "mouth", "audio")
+_OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "reference_eyes", "background")
+_OF_FRAME = ("pncc", "landmarks", "eyes", "source_grid", "uncovered", "mouth", "audio")
 INPUTS = frozenset(_OF_REFERENCE + _OF_FRAME)
 SHIPPED_GENERATOR, PRIOR_GENERATOR = "live.onnx", "prior.onnx"
 AUDIO_SIZE = 300
@@ -48,12 +50,14 @@ class GeneratorReference:
         background: uint8 [256, 256, 3].
         reference_pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
         reference_eyes: uint8 [256, 256], or None when the generator does not ask for them.
+        reference_landmarks: uint8 [256, 256, 3], or None when the generator does not ask for it.
     """
 
     reference: NDArray[np.uint8]
     background: NDArray[np.uint8]
     reference_pncc: NDArray[np.uint8] | None = None
     reference_eyes: NDArray[np.uint8] | None = None
+    reference_landmarks: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +70,7 @@ class GeneratorFrame:
         mouth: float32 [256, 256].
         pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
         eyes: uint8 [256, 256], or None when the generator does not ask for them.
+        landmarks: uint8 [256, 256, 3], or None when the generator does not ask for it.
         audio: float32 [300], or None for silence.
     """
 
@@ -74,6 +79,7 @@ class GeneratorFrame:
     mouth: NDArray[np.float32]
     pncc: NDArray[np.uint8] | None = None
     eyes: NDArray[np.uint8] | None = None
+    landmarks: NDArray[np.uint8] | None = None
     audio: NDArray[np.float32] | None = None
 
 

@@ -2,6 +2,7 @@
 
 FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
                         ├─ render_eyes ── eyes ────────┤
+                        ├─ render_landmarks ───────────┤  in place of pncc, where the generator asks for it
                         ├─ FlowPrior ──── source_grid ─┤
                         └─ mouth_mask ─── mouth ───────┴─ Generator ── picture
 """
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
+from headgan.models.codes import render_landmarks
 from headgan.models.eyes import render_eyes
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
@@ -54,6 +56,7 @@ class Reconstructor:
                 inpaint_background(reference.picture_rgb, person),
                 self._pncc("reference_pncc", points),
                 render_eyes(points) if generator.needs("reference_eyes") else None,
+                render_landmarks(points) if generator.needs("reference_landmarks") else None,
             )
         )
 
@@ -67,6 +70,7 @@ class Reconstructor:
             mouth_mask(points, self._reference_points),
             self._pncc("pncc", points),
             render_eyes(points) if self._generator.needs("eyes") else None,
+            render_landmarks(points) if self._generator.needs("landmarks") else None,
         )
         return self._generator.generate(frame)
 

@@ -27,6 +27,7 @@ CONFIGS = {
     "paper": replace(PAPER, width=8, hidden=8, past_frames=0),
     "live, silent, no eyes": replace(LIVE, width=24, audio=False, gaze=False),
     "live from nothing": replace(LIVE, width=24, prior=False),
+    "live from landmarks": replace(LIVE, width=24, prior=False, code="landmarks"),
 }
 
 

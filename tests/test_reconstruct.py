@@ -5,9 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
+from headgan.models.codes import render_landmarks
 from headgan.models.fitting import project
 from headgan.models.foreground import inpaint_background
-from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
+from headgan.models.generator import PRIOR_GENERATOR, GeneratorFrame, GeneratorReference, OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.mouth import INNER_LIPS, mouth_mask
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
@@ -121,3 +122,38 @@ def test_the_background_is_kept_and_the_person_is_filled_from_it() -> None:
     background = inpaint_background(picture, person)
     assert int(background.min()) >= 195
     np.testing.assert_array_equal(background[person == 0], picture[person == 0])
+
+
+class Curious:
+    """A generator that asks for some inputs, and remembers what it was given."""
+
+    name = provider = "curious"
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self.reference: GeneratorReference | None = None
+        self.frame: GeneratorFrame | None = None
+
+    def needs(self, name: str) -> bool:
+        return name in self._names
+
+    def set_reference(self, reference: GeneratorReference) -> None:
+        self.reference = reference
+
+    def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
+        self.frame = frame
+        return np.zeros((SIZE, SIZE, 3), np.uint8)
+
+
+def test_a_generator_gets_the_code_that_it_asks_for(model: MorphableModel, reference: ReferenceImage) -> None:
+    sketches, codes = Curious("reference_landmarks", "landmarks"), Curious("reference_pncc", "pncc")
+    params = params_at(yaw=0.3)
+    for generator in (sketches, codes):
+        Reconstructor(model, generator, reference).draw(params)
+    assert sketches.frame and sketches.reference and codes.frame and codes.reference
+    points = project(model, reference.identity, params)
+    np.testing.assert_array_equal(sketches.frame.landmarks, render_landmarks(points))
+    assert sketches.reference.reference_landmarks is not None
+    assert sketches.frame.pncc is None and sketches.reference.reference_pncc is None
+    assert codes.frame.pncc is not None and codes.reference.reference_pncc is not None
+    assert codes.frame.landmarks is None and codes.reference.reference_landmarks is None

@@ -375,6 +375,19 @@ def test_a_checkpoint_is_exported_for_calls_and_packed_for_later(data: Path, tmp
     assert main(["export", str(tmp_path / "no.pt"), "-o", str(tmp_path / "made.onnx")]) == 1
 
 
+def test_a_generator_that_warps_nothing_is_not_cut(data: Path, tmp_path: Path) -> None:
+    config = replace(TINY, network=NetConfig(width=24, flow=False, prior=False, code="landmarks"))
+    make_trainer(data, tmp_path / "run", config).run(lambda: True)
+    stale = [tmp_path / f"made.{half}.onnx" for half in ("flow", "render")]
+    for half in stale:
+        half.write_bytes(b"of another generator")
+    assert main(["export", str(tmp_path / "run" / "last.pt"), "-o", str(tmp_path / "made.onnx")]) == 0
+    assert not any(half.exists() for half in stale)
+    generator = OnnxGenerator(tmp_path / "made.onnx", provider="cpu")
+    assert generator.needs("landmarks") and generator.needs("reference_landmarks")
+    assert not generator.needs("pncc") and not generator.needs("source_grid")
+
+
 def test_checkpoint_and_configuration_have_to_fit(data: Path, tmp_path: Path) -> None:
     make_trainer(data, tmp_path).run(lambda: True)
     with pytest.raises(UsageError, match="another network"):
@@ -386,6 +399,13 @@ def test_what_is_no_checkpoint_says_so(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(content)
     with pytest.raises(ModelError, match="no checkpoint"):
         load_checkpoint(tmp_path / "last.pt")
+
+
+def test_a_frame_may_be_its_own_reference(data: Path) -> None:
+    maker = BatchMaker(data, TINY.network, replace(TINY.data, same=1.0), seed=1)
+    batch = maker[0]
+    for frame in range(2):
+        torch.testing.assert_close(batch.picture[:, frame], batch.reference[:, 0])
 
 
 def test_dm_sees_the_mouths_that_a_window_holds() -> None:

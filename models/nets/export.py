@@ -3,6 +3,8 @@
     reference graph   reference, reference_pncc, reference_eyes, background ── whatever they alone decide
     frame graph       these, pncc, eyes, source_grid, uncovered, mouth, audio ── picture
 
+with landmarks in place of pncc where the generator was trained on those.
+
 The frame graph may be cut in two where it warps the picture: on a processor a picture library does that in a fifth of
 the time.
 
@@ -34,7 +36,7 @@ from headgan.models.nets.split import cut_graph, split_graph
 from headgan.models.nets.warp import gathering
 
 OPSET = 17
-OF_REFERENCE = ("reference", "reference_pncc", "reference_eyes", "background")
+OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "reference_eyes", "background")
 # Weights with fewer numbers stay exact: it costs nothing.
 _EXACT_BELOW = 64
 
@@ -56,14 +58,15 @@ class _Whole(nn.Module):
 
     def forward(self, given: dict[str, Tensor]) -> Tensor:
         """Uint8 [H, W, 3]; given: `generator_inputs`."""
+        code = self.generator.config.code
         reference = Reference(
             _picture(given["reference"])[:, None],
-            _code(given["reference_pncc"], given.get("reference_eyes"))[:, None],
+            _code(given[f"reference_{code}"], given.get("reference_eyes"))[:, None],
             _picture(given["background"])[:, None],
         )
         audio = given.get("audio")
         driving = Driving(
-            _code(given["pncc"], given.get("eyes")),
+            _code(given[code], given.get("eyes")),
             given["source_grid"][None, None],
             given["uncovered"][None, None, None],
             given["mouth"][None, None, None],
@@ -80,10 +83,10 @@ def generator_inputs(config: NetConfig, size: int) -> dict[str, Tensor]:
     eyes = torch.zeros(size, size, dtype=torch.uint8)
     return {
         "reference": picture,
-        "reference_pncc": picture,
+        f"reference_{config.code}": picture,
         **({"reference_eyes": eyes} if config.gaze else {}),
         "background": picture,
-        "pncc": picture,
+        config.code: picture,
         **({"eyes": eyes} if config.gaze else {}),
         "source_grid": torch.zeros(size, size, 2),
         "uncovered": plane,

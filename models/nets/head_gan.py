@@ -62,7 +62,9 @@ class HeadGan(nn.Module):
         """Draws from features that `encode` made of `reference`; see `forward`."""
         B, K = reference.picture.shape[:2]
         start = self._start(reference, driving)
-        hints = torch.cat([driving.uncovered, driving.mouth], dim=2)  # [B, K, 2, H, W]
+        # What is uncovered is the prior's to say.
+        uncovered = driving.uncovered if self.config.prior else torch.zeros_like(driving.uncovered)
+        hints = torch.cat([uncovered, driving.mouth], dim=2)  # [B, K, 2, H, W]
         repeated = driving.code[:, None].expand(-1, K, -1, -1, -1).flatten(0, 1)  # [B K, Z, H, W]
         flow = self.flow_net(features, repeated, start, hints.flatten(0, 1))
         if not self.config.flow:

@@ -63,9 +63,9 @@ def _inputs(sample: Sample, network: NetConfig) -> Feed:
 
     given: Feed = {
         "reference": pixels(sample.reference[0]),
-        "reference_pncc": pixels(sample.reference_code[0, :3]),
+        f"reference_{network.code}": pixels(sample.reference_code[0, :3]),
         "background": pixels(sample.background[0]),
-        "pncc": pixels(sample.code[0, :3]),
+        network.code: pixels(sample.code[0, :3]),
         "source_grid": sample.grid[0, 0],
         "uncovered": sample.uncovered[0, 0, 0] / np.float32(255),
         "mouth": sample.mouth[0, 0, 0] / np.float32(255),

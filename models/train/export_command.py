@@ -72,8 +72,11 @@ def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
         frame = quantise(frame, typical_frames(exported, generator.config, options.data))
         exported = export_generator(generator)  # The reference's graph runs once: half precision will do.
     graphs = {".reference.onnx": exported.reference}
-    if generator.config.family == "live":
+    if generator.config.family == "live" and generator.config.flow:
         graphs[".flow.onnx"], graphs[".render.onnx"] = cut_frame(frame)
+    else:  # Halves of another generator would be run in its place.
+        for suffix in (".flow.onnx", ".render.onnx"):
+            options.output.with_suffix(suffix).unlink(missing_ok=True)
     # The frame's comes last: where it is, the others are.
     for suffix, data in {**graphs, ".onnx": frame}.items():
         path = options.output.with_suffix(suffix)
