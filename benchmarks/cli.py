@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
+from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
@@ -46,6 +47,13 @@ COMMANDS = (
         bench_learning_curve,
         "What training runs learned: scores of held-out people against hours.",
         "headgan-bench learning-curve run/ -o report/",
+    ),
+    Command(
+        ("compare",),
+        CompareOptions,
+        bench_compare,
+        "Put reports of headgan evaluate side by side.",
+        "headgan-bench compare full/ no_flow/ -o report/",
     ),
     Command(
         ("gallery",),
