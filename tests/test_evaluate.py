@@ -188,6 +188,21 @@ def test_a_second_run_draws_nothing_again(tmp_path: Path) -> None:
     assert report_of(output)["clips"]["clips-a"]["frames"] == 3
 
 
+def test_what_the_generator_would_be_worth_if_it_knew_more(tmp_path: Path) -> None:
+    clip, output = write_clip(tmp_path / "clips" / "a.mp4"), tmp_path / "report"
+    words = (clip, "-o", output, "--model", weights_path(PRIOR_GENERATOR), "--limits")
+    assert run(*words) == 0
+    mean = report_of(output)["mean"]
+    # No flow makes a flat grey brighter; a true face leaves no error on the face.
+    assert mean["flow_known"]["l1"] == pytest.approx(mean["model"]["l1"], abs=0.5)
+    assert mean["face_known"]["outside"] == 1 and mean["face_known"]["l1"] < mean["model"]["l1"] - 2
+    assert "**mean, face_known**" in (output / "table.md").read_text()
+    FakeTracker.frames = 0
+    assert run(*words) == 0
+    assert FakeTracker.frames == 0 and report_of(output)["mean"] == mean
+    assert run(*words, "--driving", "cross") == 2
+
+
 def test_another_model_leaves_the_priors_scores_alone(tmp_path: Path) -> None:
     clip, output = write_clip(tmp_path / "clips" / "a.mp4"), tmp_path / "report"
     assert run(clip, "-o", output) == 0

@@ -2,17 +2,21 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from headgan.codec.params import FaceParams
 from headgan.models.blendshapes import BLENDSHAPE_NAMES
 from headgan.models.metrics.action_units import ACTION_UNITS, active_units, hamming_distance
+from headgan.models.metrics.clip_frames import SeenFrame
 from headgan.models.metrics.face_area import face_area, face_psnr
 from headgan.models.metrics.files import metrics_path
 from headgan.models.metrics.frechet import frechet_distance
+from headgan.models.metrics.limits import flow_known
 from headgan.models.metrics.mouth_error import OUTER_LIPS, mouth_box, mouth_error
 from headgan.models.metrics.pictures import MAX_PSNR, flicker, l1, psnr
 from headgan.models.metrics.pose import euler_degrees, rotation_distance, rotation_error
@@ -92,6 +96,17 @@ def test_the_mouth_is_looked_at_and_nothing_else() -> None:
     drawn = flat(200)
     drawn[rows, columns] = 100
     assert mouth_error(real, drawn, points) == 0
+
+
+def test_a_known_flow_finds_where_a_picture_went() -> None:
+    texture = cv2.resize(noise(5, 16), (256, 256), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    shifted = np.roll(texture, (5, -7), axis=(0, 1))
+    points = np.zeros((478, 3), np.float32)
+    frame = SeenFrame(shifted, points, FaceParams(*(np.zeros(size, np.float32) for size in (28, 7, 2))))
+    inside = np.s_[24:-24, 24:-24]
+    before = np.abs(texture.astype(int) - shifted)[inside].mean()
+    after = np.abs(flow_known(texture, frame).astype(int) - shifted)[inside].mean()
+    assert after < 0.1 * before
 
 
 def test_the_error_is_told_apart_on_the_face_and_beyond() -> None:

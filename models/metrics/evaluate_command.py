@@ -37,6 +37,9 @@ class EvaluateOptions:
     identity_model: Path | None = option(None, "ArcFace as ONNX, 112x112, for the CSIM", metavar="FILE")
     inception: Path | None = option(None, "Inception as pytorch-fid has it, as ONNX, for FID", metavar="FILE")
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
+    limits: bool = option(
+        False, "also say what the generator would be worth if it knew the true flow, or the true face"
+    )
     videos: bool = option(False, "also write each clip, real and drawn beside each other")
 
 
@@ -46,6 +49,8 @@ def evaluate(options: EvaluateOptions) -> int:
     clips = find_clips(options.clips)
     if options.driving == "cross" and len(clips) < 2:
         raise UsageError("--driving cross moves each person by the next clip: give two clips or more")
+    if options.driving == "cross" and options.limits:
+        raise UsageError("--limits compares with the truth, and --driving cross has none: leave one out")
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -86,6 +91,7 @@ def _settings(options: EvaluateOptions) -> Settings:
         inception=options.inception,
         provider=options.provider,
         videos=options.videos,
+        limits=options.limits,
     )
 
 

@@ -19,6 +19,7 @@ from headgan.models.metrics.clip_frames import ClipFrames, Sampling, read_clip
 from headgan.models.metrics.face_embedding import FaceEmbedder
 from headgan.models.metrics.face_reading import FaceReader
 from headgan.models.metrics.inception import PictureFeatures
+from headgan.models.metrics.limits import LIMITS
 from headgan.models.metrics.look import Networks
 from headgan.models.metrics.perceptual import load_perceptual_metric
 from headgan.models.metrics.score_cache import ScoreCache
@@ -51,6 +52,7 @@ class Settings:
         inception: Inception; no FID if None.
         provider: what runs the networks.
         videos: write each clip, real and drawn.
+        limits: also score what the generator under judgement would be worth if it had known more.
     """
 
     sampling: Sampling
@@ -61,6 +63,7 @@ class Settings:
     inception: Path | None = None
     provider: str = "auto"
     videos: bool = False
+    limits: bool = False
 
 
 class Evaluation:
@@ -142,7 +145,9 @@ class Evaluation:
         draw_sheet(rows, column_titles((REAL, JUDGED, PRIOR)), path)
 
     def _scores(self, name: str, driving: str) -> dict[str, Score]:
-        keys = {way: self._key(name, driving, digest) for way, digest in {REAL: REAL, **self.digests}.items()}
+        limits = {limit: f"{self.digests[JUDGED]} {limit}" for limit in self._limits}
+        digests = {REAL: REAL, **self.digests, **limits}
+        keys = {way: self._key(name, driving, digest) for way, digest in digests.items()}
         cached = {way: self._cache.load(name, way, key) for way, key in keys.items()}
         scores = {way: score for way, score in cached.items() if score is not None}
         has_pictures = self._cache.picture_path(name).is_file() and (
@@ -172,6 +177,7 @@ class Evaluation:
             clip,
             self._frames(driving) if self._settings.is_cross else None,
             perceptual_frames=self._settings.perceptual_frames,
+            limits=self._settings.limits,
         )
         with self._video(name, self._frames(driving).rate_fps, drawn_as) as show:
             result = scorer.score(generators, show, known=[way for way in generators if way in known])
@@ -179,7 +185,15 @@ class Evaluation:
         row = clip_row(clip.reference.picture_rgb, moments)
         cv2.imwrite(str(self._cache.picture_path(name)), row[..., ::-1])
         scored = {way: result.scores[drawn] for way, drawn in drawn_as.items() if drawn in result.scores}
-        return {REAL: result.scores[REAL], **scored}
+        return {
+            REAL: result.scores[REAL],
+            **scored,
+            **{limit: result.scores[limit] for limit in self._limits},
+        }
+
+    @property
+    def _limits(self) -> tuple[str, ...]:
+        return tuple(LIMITS) if self._settings.limits else ()
 
     @cached_property
     def _model(self) -> MorphableModel:

@@ -17,6 +17,7 @@ from headgan.models.metrics.compare import compare_faces, compare_motion, compar
 from headgan.models.metrics.drawers import Drawer, GeneratorDrawer, StillDrawer
 from headgan.models.metrics.face_embedding import cosine
 from headgan.models.metrics.frontal import frontalisation_error
+from headgan.models.metrics.limits import LIMITS
 from headgan.models.metrics.look import Look, Looker, Networks
 from headgan.models.metrics.pose import euler_degrees, rotation_error
 from headgan.models.metrics.tally import Score, Tally
@@ -24,6 +25,7 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
 
 Picture = NDArray[np.uint8]
+Retouch = Callable[[Picture, SeenFrame], Picture]
 Show = Callable[[dict[str, Picture]], None]
 REAL = "real"
 
@@ -45,8 +47,10 @@ class ClipScores:
 class _Way:
     """One way to draw the clip, and what was seen of it so far."""
 
-    def __init__(self, drawer: Drawer, looker: Looker) -> None:
+    def __init__(self, drawer: Drawer, looker: Looker, retouch: Retouch | None = None) -> None:
+        """Args: retouch: what is done to each picture, knowing the true frame."""
         self.tally = Tally()
+        self._retouch = retouch
         self._drawer = drawer
         self._looker = looker
         self._last: tuple[SeenFrame, Picture] | None = None
@@ -54,7 +58,8 @@ class _Way:
     def draw(self, frame: SeenFrame) -> Picture:
         """Draws `frame`; the same frame again is not drawn anew."""
         if self._last is None or self._last[0] is not frame:
-            self._last = (frame, self._drawer.draw(frame.params))
+            picture = self._drawer.draw(frame.params)
+            self._last = (frame, self._retouch(picture, frame) if self._retouch else picture)
         return self._last[1]
 
     def look(self, frame: SeenFrame, *, perceptual: bool) -> Look:
@@ -74,6 +79,7 @@ class ClipScorer:
         driving: ClipFrames | None = None,
         *,
         perceptual_frames: int = 0,
+        limits: bool = False,
     ) -> None:
         """Prepares for a clip.
 
@@ -84,12 +90,14 @@ class ClipScorer:
             driving: whose frames are drawn, the face placed as in the reference of `clip`; left out, those of `clip`,
                 and what is drawn is compared with them.
             perceptual_frames: how many frames, spread evenly, get a perceptual distance.
+            limits: whether the way under judgement is also scored as if it had known more; see `LIMITS`.
         """
         self._model = model
         self._networks = networks
         self._clip = clip
         self._driving = clip if driving is None else placed(driving, clip.reference.params)
         self._is_cross = driving is not None
+        self._limits = LIMITS if limits else {}
         count = len(self._driving.frames)
         wanted = 0 if self._is_cross else min(perceptual_frames, count)
         self._perceptual_places = set(np.linspace(0, count - 1, wanted).round().astype(int).tolist())
@@ -110,11 +118,15 @@ class ClipScorer:
         """
         judged = {name: generator for name, generator in generators.items() if name not in known}
         errors = {} if self._is_cross else self._frontalise(judged)
-        ways = {name: _Way(self._drawer(generator), self._looker()) for name, generator in generators.items()}
-        real = self._score_frames({name: ways[name] for name in judged}, ways, show)
+        drawers = {name: self._drawer(generator) for name, generator in generators.items()}
+        ways = {name: _Way(drawer, self._looker()) for name, drawer in drawers.items()}
+        first = next(iter(drawers.values()))
+        limits = {name: _Way(first, self._looker(), retouch) for name, retouch in self._limits.items()}
+        scored = {**{name: ways[name] for name in judged}, **limits}
+        real = self._score_frames(scored, ways, show)
         for name, error in errors.items():
             ways[name].tally.add({"are": error})
-        scores = {name: ways[name].tally.score() for name in judged}
+        scores = {name: way.tally.score() for name, way in scored.items()}
         # Two real pictures of one person, half the clip apart, are what a drawn one can hope for.
         apart = np.roll(real.embeddings, len(real.embeddings) // 2, axis=0)
         real.values["csim"] = float((real.embeddings * apart).sum(axis=1).mean())
