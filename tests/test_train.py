@@ -23,6 +23,7 @@ from headgan.models.fitting import project  # noqa: E402
 from headgan.models.generator import OnnxGenerator  # noqa: E402
 from headgan.models.morphable import MorphableModel  # noqa: E402
 from headgan.models.nets.config import NetConfig  # noqa: E402
+from headgan.models.train import device, trainer  # noqa: E402
 from headgan.models.train.batches import BatchMaker, held_out_people  # noqa: E402
 from headgan.models.train.changes import cut_window, mirrored, recoloured  # noqa: E402
 from headgan.models.train.checkpoint import load_checkpoint, packed, save_checkpoint  # noqa: E402
@@ -35,6 +36,7 @@ from headgan.models.train.config import (  # noqa: E402
     config_from_dict,
     load_config,
 )
+from headgan.models.train.device import Place, is_bf16_faster  # noqa: E402
 from headgan.models.train.objective import _in_view  # noqa: E402
 from headgan.models.train.prepared_set import PreparedSet  # noqa: E402
 from headgan.models.train.samples import Sample, SampleMaker, Scene  # noqa: E402
@@ -47,7 +49,7 @@ from headgan.models.train.shards import (  # noqa: E402
     PreparedSegment,
     ShardWriter,
 )
-from headgan.models.train.trainer import Place, Trainer  # noqa: E402
+from headgan.models.train.trainer import Trainer  # noqa: E402
 from headgan.proto.errors import ModelError, UsageError  # noqa: E402
 
 MODEL = MorphableModel.load()
@@ -406,6 +408,27 @@ def test_a_frame_may_be_its_own_reference(data: Path) -> None:
     batch = maker[0]
     for frame in range(2):
         torch.testing.assert_close(batch.picture[:, frame], batch.reference[:, 0])
+
+
+def test_bf16_is_used_where_it_is_faster(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for seconds, expected in (({True: 0.1, False: 0.2}, True), ({True: 0.2, False: 0.1}, False)):
+        monkeypatch.setattr(device, "_seconds", lambda *_, bf16, seconds=seconds: seconds[bf16])
+        assert is_bf16_faster(torch.device("cpu")) == expected
+    # What is measured does not matter to what asked for single precision.
+    monkeypatch.setattr(trainer, "is_bf16_faster", lambda _: True)
+    used: list[bool] = []
+    autocast = torch.autocast
+
+    def watched(kind: str, dtype: Any, *, enabled: bool) -> Any:
+        used.append(enabled)
+        return autocast(kind, dtype, enabled=enabled)
+
+    monkeypatch.setattr(torch, "autocast", watched)
+    for bf16 in (True, False):
+        config = replace(TINY, run=replace(TINY.run, bf16=bf16))
+        make_trainer(data, tmp_path / str(bf16), config).run(lambda: True)
+        assert set(used) == {bf16}
+        used.clear()
 
 
 def test_dm_sees_the_mouths_that_a_window_holds() -> None:

@@ -138,7 +138,7 @@ class RunConfig:
         steps: of the generator.
         seed: of everything random.
         size: pictures are trained at this side, 256 or less.
-        bf16: whether convolutions run in bfloat16.
+        bf16: whether convolutions run in bfloat16 where that is faster; it is measured at the start.
         checkpoint_minutes: time between checkpoints.
         validate_minutes: time between validations.
         validation_pairs: how many held-out pairs are drawn for one.

@@ -89,7 +89,7 @@ def _place(device_name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
     import torch
     import torch.distributed as dist
 
-    from headgan.models.train.trainer import Place
+    from headgan.models.train.device import Place
 
     if device_name not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {device_name}: auto, cpu or cuda")

@@ -11,9 +11,9 @@ A folder of a run holds
 import copy
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -26,6 +26,7 @@ from headgan.models.nets.vgg import PerceptualDistance
 from headgan.models.train.batches import Batch, BatchMaker
 from headgan.models.train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from headgan.models.train.config import TrainConfig
+from headgan.models.train.device import Place, is_bf16_faster, placed
 from headgan.models.train.muon import muon_for
 from headgan.models.train.objective import Objective, Terms
 from headgan.models.train.progress import ProgressLog
@@ -33,26 +34,6 @@ from headgan.models.train.validation import Validation
 from headgan.proto.errors import UsageError
 
 _REPORT_STEPS = 20
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a process runs.
-
-    Attributes:
-        device: of its networks.
-        rank: its number among `world` processes.
-        world: how many there are.
-    """
-
-    device: torch.device
-    rank: int = 0
-    world: int = 1
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this process writes files."""
-        return self.rank == 0
 
 
 class Trainer:
@@ -84,11 +65,12 @@ class Trainer:
         self._config, self._folder, self._place = config, folder, place
         self._data = data
         torch.manual_seed(config.run.seed)
-        self._generator = _placed(HeadGan(config.network), place.device)
+        self._generator = placed(HeadGan(config.network), place.device)
         self._objective = Objective(config.loss, config.network, perceptual).to(place.device)
+        self._bf16 = config.run.bf16 and self._agree(is_bf16_faster(place.device))
         self._perceptual = perceptual
         if perceptual is not None:
-            _placed(perceptual, place.device)
+            placed(perceptual, place.device)
         self._ema = copy.deepcopy(self._generator).requires_grad_(False)
         self._optimisers = self._make_optimisers()
         self.step, self.hours = 0, 0.0
@@ -170,7 +152,7 @@ class Trainer:
         batch = batch.to(device)
         reference, driving, truth = batch.inputs(config.run.size)
         random = torch.Generator().manual_seed(config.run.seed * 1_000_003 + self.step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=config.run.bf16):
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._bf16):
             drawn = self._forward(reference, driving, renders=config.loss.needs_picture)
             terms = self._objective.of_generator(drawn, truth, driving.code, batch, random)
         loss = torch.stack(list(terms.values())).sum()
@@ -195,7 +177,7 @@ class Trainer:
         optimiser = self._optimisers[1]
         for group in optimiser.param_groups:
             group["lr"] = self._config.optimiser.rate_discriminator * self._rate_factor()
-        with torch.autocast(self._place.device.type, torch.bfloat16, enabled=self._config.run.bf16):
+        with torch.autocast(self._place.device.type, torch.bfloat16, enabled=self._bf16):
             terms = self._objective.of_discriminators(picture, truth, code, batch)
         # What the generator's step left there is thrown away.
         optimiser.zero_grad()
@@ -284,11 +266,11 @@ class Trainer:
         if checkpoint.objective.keys() == self._objective.state_dict().keys():
             self._objective.load_state_dict(checkpoint.objective)
 
-    def _agree(self, stop: bool) -> bool:
-        """Whether any process wants to stop: they have to do it at the same step."""
+    def _agree(self, wish: bool) -> bool:
+        """Whether any process has the wish, to stop for example: all have to do the same at the same step."""
         if self._place.world == 1:
-            return stop
-        flag = torch.tensor(float(stop), device=self._place.device)
+            return wish
+        flag = torch.tensor(float(wish), device=self._place.device)
         dist.all_reduce(flag)
         return bool(flag > 0)
 
@@ -307,18 +289,6 @@ class _Means:
         means = {name: float(torch.stack(values).mean()) for name, values in self._terms.items()}
         self._terms = {}
         return means
-
-
-Module = TypeVar("Module", bound=nn.Module)
-
-
-def _placed(module: Module, device: torch.device) -> Module:
-    """On `device`, in the layout in which convolutions are fastest."""
-    module.to(device)
-    for parameter in module.parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.to(memory_format=torch.channels_last)
-    return module
 
 
 def _moments_as_floats(state: dict[str, Any]) -> dict[str, Any]:
