@@ -7,24 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from headgan.models.machine import describe_run
+from headgan.models.metrics.report import Column, cells, columns_of
 from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.options import argument, required
 
 _JUDGED, _YARDSTICKS = "model", ("prior", "repeat")
 # What has to be the same for figures to compare.
 _SAME = ("driving", "reference", "every", "frames", "perceptual", "smoothing")
-# Name, title, digits; every Fréchet distance follows them.
-_COLUMNS = (
-    ("l1", "L1 ↓", 2),
-    ("psnr", "PSNR ↑", 2),
-    ("ssim", "SSIM ↑", 3),
-    ("perceptual", "ST-LPIPS ↓", 3),
-    ("csim", "CSIM ↑", 3),
-    ("mouth", "mouth ↓", 2),
-    ("ard", "ARD ↓", 2),
-    ("au_h", "AU-H ↓", 3),
-    ("flicker", "flicker ↓", 2),
-)
+# In this order; every Fréchet distance follows them.
+_SHOWN = ("l1", "psnr", "ssim", "perceptual", "csim", "mouth", "ard", "au_h", "flicker")
 
 
 @dataclass(frozen=True)
@@ -89,21 +80,19 @@ def read_rows(folders: tuple[Path, ...]) -> dict[str, dict[str, float]]:
     return rows | {way: first["mean"][way] for way in _YARDSTICKS if way in first["mean"]}
 
 
-def markdown(rows: dict[str, dict[str, float]], columns: list[tuple[str, str, int]]) -> str:
+def markdown(rows: dict[str, dict[str, float]], columns: list[Column]) -> str:
     """A table with a line for each of `rows`."""
     lines = [f"| | {' | '.join(title for _, title, _ in columns)} |", "| --- " * (len(columns) + 1) + "|"]
     for name, row in rows.items():
-        cells = [f"{row[key]:.{digits}f}" if key in row else "" for key, _, digits in columns]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        lines.append(f"| {name} | {cells(row, columns)} |")
     return "\n".join(lines) + "\n"
 
 
-def _columns(rows: dict[str, dict[str, float]]) -> list[tuple[str, str, int]]:
-    names = {name for row in rows.values() for name in row}
-    frechet = sorted(name for name in names if name.startswith(("frechet", "fid")))
-    return [column for column in _COLUMNS if column[0] in names] + [
-        (name, f"{name} ↓", 3) for name in frechet
-    ]
+def _columns(rows: dict[str, dict[str, float]]) -> list[Column]:
+    by_name = {column[0]: column for column in columns_of(name for row in rows.values() for name in row)}
+    names = [name for name in _SHOWN if name in by_name]
+    names += [name for name in by_name if name.startswith(("frechet", "fid"))]
+    return [by_name[name] for name in names]
 
 
 def _read(path: Path) -> dict[str, Any]:

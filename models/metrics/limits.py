@@ -5,26 +5,20 @@ flow_known   each pixel fetched from where optical flow finds it in what was dra
 face_known   the true face in the picture that was drawn: what is left is beyond the face
 """
 
-from functools import cache
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from headgan.models.metrics.clip_frames import SeenFrame
 from headgan.models.metrics.face_area import face_area
+from headgan.models.optical_flow import MEDIUM, places_in
 
 Picture = NDArray[np.uint8]
 
 
 def flow_known(drawn: Picture, frame: SeenFrame) -> Picture:
-    """Uint8 [H, W, 3]: `drawn` moved onto the picture of `frame` by DIS (Kroeger et al., ECCV 2016)."""
-    truth = frame.picture_rgb
-    found = _optical_flow().calc(
-        cv2.cvtColor(truth, cv2.COLOR_RGB2GRAY), cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY), None
-    )
-    rows, columns = np.mgrid[: truth.shape[0], : truth.shape[1]].astype(np.float32)
-    pixels = np.stack([columns, rows], axis=-1) + found
+    """Uint8 [H, W, 3]: `drawn` moved onto the picture of `frame` by optical flow."""
+    pixels = places_in(drawn, frame.picture_rgb, MEDIUM)
     moved: Picture = cv2.remap(drawn, pixels, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return moved
 
@@ -37,8 +31,3 @@ def face_known(drawn: Picture, frame: SeenFrame) -> Picture:
 
 
 LIMITS = {"flow_known": flow_known, "face_known": face_known}
-
-
-@cache
-def _optical_flow() -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)

@@ -1,6 +1,6 @@
 """Scores of all clips in, their means and a table out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -9,7 +9,8 @@ from headgan.models.metrics.score_clip import REAL
 from headgan.models.metrics.tally import Score
 
 # Name, title with the good direction, digits.
-_COLUMNS = (
+Column = tuple[str, str, int]
+_COLUMNS: tuple[Column, ...] = (
     ("l1", "L1 ↓", 2),
     ("psnr", "PSNR ↑", 2),
     ("psnr_face", "on the face ↑", 2),
@@ -69,8 +70,7 @@ def table(
 ) -> str:
     """A Markdown table: the clips as `judged` draws them, worst first, and the means of all ways."""
     names = {name for values in means.values() for name in values}
-    columns = [column for column in _COLUMNS if column[0] in names]
-    columns += [(name, f"{name} ↓", 3) for name in sorted(names) if name.startswith(("frechet", "fid"))]
+    columns = columns_of(names)
     lines = [
         f"| clip | frames | {' | '.join(title for _, title, _ in columns)} |",
         "| --- " * (len(columns) + 2) + "|",
@@ -85,6 +85,18 @@ def table(
     return "\n".join(lines) + "\n"
 
 
-def _row(name: str, frames: str, values: Mapping[str, float], columns: Sequence[tuple[str, str, int]]) -> str:
-    cells = [f"{values[key]:.{digits}f}" if key in values else "" for key, _, digits in columns]
-    return f"| {name} | {frames} | {' | '.join(cells)} |"
+def columns_of(names: Iterable[str]) -> list[Column]:
+    """Name, title and digits of the metrics `names`, the Fréchet distances last."""
+    present = set(names)
+    columns = [column for column in _COLUMNS if column[0] in present]
+    frechet = sorted(name for name in present if name.startswith(("frechet", "fid")))
+    return columns + [(name, f"{name} ↓", 3) for name in frechet]
+
+
+def cells(values: Mapping[str, float], columns: Sequence[Column]) -> str:
+    """The cells of a Markdown row, without its ends; empty where a metric was not measured."""
+    return " | ".join(f"{values[key]:.{digits}f}" if key in values else "" for key, _, digits in columns)
+
+
+def _row(name: str, frames: str, values: Mapping[str, float], columns: Sequence[Column]) -> str:
+    return f"| {name} | {frames} | {cells(values, columns)} |"

@@ -5,13 +5,13 @@ which direction it went. Classical optical flow (DIS, Kroeger et al., ECCV 2016)
 truth does, where it can be believed.
 """
 
-from functools import cache
 from typing import TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.models.optical_flow import FAST, places_in
 from headgan.models.pncc import to_pixels
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -35,12 +35,7 @@ def teach_flow(
         uncovered: float32 [256, 256], 1 where the reference has nothing to show.
     """
     drawn = _fetched(reference_rgb, to_pixels(grid))
-    size = len(grid)
-    found = _optical_flow().calc(
-        cv2.cvtColor(truth_rgb, cv2.COLOR_RGB2GRAY), cv2.cvtColor(drawn, cv2.COLOR_RGB2GRAY), None
-    )
-    rows, columns = np.mgrid[:size, :size].astype(np.float32)
-    pixels = np.stack([columns, rows], axis=-1) + found
+    pixels = places_in(drawn, truth_rgb, FAST)
     residual = _fetched(grid, pixels) - grid
     match = np.abs(_fetched(drawn, pixels).astype(np.float32) - truth_rgb).mean(axis=2)
     weight = np.clip(1 - match / _WORST_MATCH, 0, 1) * (1 - uncovered)
@@ -50,11 +45,6 @@ def teach_flow(
     )
     small[..., :2] /= np.maximum(small[..., 2:], 1e-3)
     return small
-
-
-@cache
-def _optical_flow() -> cv2.DISOpticalFlow:
-    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
 
 
 def _fetched(picture: NDArray[Kind], pixels: NDArray[np.float32]) -> NDArray[Kind]:
