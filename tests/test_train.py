@@ -23,8 +23,8 @@ from headgan.models.fitting import project  # noqa: E402
 from headgan.models.generator import OnnxGenerator  # noqa: E402
 from headgan.models.morphable import MorphableModel  # noqa: E402
 from headgan.models.nets.config import NetConfig  # noqa: E402
-from headgan.models.train import device, trainer  # noqa: E402
-from headgan.models.train.batches import BatchMaker, held_out_people  # noqa: E402
+from headgan.models.train import batches, device, trainer  # noqa: E402
+from headgan.models.train.batches import BatchMaker, held_out_people, pose_distance  # noqa: E402
 from headgan.models.train.changes import cut_window, mirrored, recoloured  # noqa: E402
 from headgan.models.train.checkpoint import load_checkpoint, packed, save_checkpoint  # noqa: E402
 from headgan.models.train.config import (  # noqa: E402
@@ -408,6 +408,29 @@ def test_a_frame_may_be_its_own_reference(data: Path) -> None:
     batch = maker[0]
     for frame in range(2):
         torch.testing.assert_close(batch.picture[:, frame], batch.reference[:, 0])
+
+
+def test_references_may_be_the_nearest_ones(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepared = PreparedSet.open(data)
+    distances: list[list[float]] = []
+    make = SampleMaker.make
+
+    def watched(self: SampleMaker, segment: Any, references: Any, frames: Any, *scene: Any) -> Any:
+        params, known = prepared.params(segment), prepared.reference_frames(segment)
+        distances.append([pose_distance(params[known[index]], params[frames[0]]) for index in references])
+        return make(self, segment, references, frames, *scene)
+
+    monkeypatch.setattr(SampleMaker, "make", watched)
+    monkeypatch.setattr(batches, "_MOMENT_S", -1)  # The segments are shorter than a moment.
+    for near in (1.0, 0.0):
+        settings = replace(TINY.data, references=(0.0, 1.0), near=near)
+        maker = BatchMaker(data, TINY.network, settings, seed=1)
+        distances.clear()
+        for step in range(12):
+            maker[step]
+        is_sorted = [pair == sorted(pair) for pair in distances]
+        # Random ones are in order half the time.
+        assert sum(is_sorted) == 12 if near else 0 < sum(is_sorted) < 12
 
 
 def test_bf16_is_used_where_it_is_faster(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

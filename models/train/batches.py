@@ -25,6 +25,9 @@ from headgan.models.train.prepared_set import PreparedSet, Segment
 from headgan.models.train.samples import Sample, SampleMaker, Scene
 from headgan.proto.errors import UsageError
 
+# A reference of a memory is at least so old.
+_MOMENT_S = 0.3
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -150,10 +153,7 @@ class BatchMaker(Dataset[Batch]):
     def _sample(self, random: np.random.Generator, count: int) -> Sample:
         segments = self._people[random.choice(len(self._people), p=self._weights)]
         segment = segments[random.choice(len(segments), p=_shares([item.frames for item in segments]))]
-        references = self._references(random, segment.references, count)
-        reference_frame = self._set.reference_frames(segment)[references[0]]
-        params = self._set.params(segment)
-        frames = np.array([self._frame(random, params, reference_frame) for _ in range(self._data.frames)])
+        references, frames = self._choose(random, segment, count)
         if not self._data.scene:
             return self._maker.make(segment, references, frames)
         sample = recoloured(self._maker.make(segment, references, frames, Scene.random(random)), random)
@@ -172,6 +172,25 @@ class BatchMaker(Dataset[Batch]):
         # Whole cells of the lesson.
         x, y = (int(value) // 4 * 4 for value in corner)
         return cut_window(sample, x, y, data.window)
+
+    def _choose(
+        self, random: np.random.Generator, segment: Segment, count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Indices of `count` references, and of the driving frames."""
+        params, known = self._set.params(segment), np.array(self._set.reference_frames(segment))
+        if self._data.near and random.random() < self._data.near:
+            frames = random.integers(len(params), size=self._data.frames)
+            held = random.permutation(len(known))[
+                : int(random.integers(min(count, len(known)), len(known) + 1))
+            ]
+            # A call has no reference from the very moment.
+            held = held[np.abs(known[held] - frames[0]) > _MOMENT_S * segment.frame_rate]
+            if len(held) >= count:
+                distances = [pose_distance(params[frame], params[frames[0]]) for frame in known[held]]
+                return held[np.argsort(distances, kind="stable")[:count]], frames
+        references = self._references(random, len(known), count)
+        drawn = [self._frame(random, params, known[references[0]]) for _ in range(self._data.frames)]
+        return references, np.array(drawn)
 
     def _references(self, random: np.random.Generator, available: int, count: int) -> NDArray[np.int64]:
         """Which references; the first of a segment is the one that a call begins with."""

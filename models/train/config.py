@@ -21,6 +21,8 @@ class DataConfig:
         first: probability that the only reference is the segment's first frame, as in a call.
         far: probability that the driving frame is the farther in pose of two drawn.
         same: probability that it is the first reference itself, of which nothing may be lost.
+        near: probability that the references are the nearest in pose, out of a few drawn, to the driving frame, as a
+            call's memory of references offers them; `first` and `far` then do not count.
         window: side in pixels of the part of the pictures that is trained on, as cheap as smaller pictures are, but
             sharp; 0, all.
         windows: how many are cut out of each sample; making it costs more than training on a small one.
@@ -37,6 +39,7 @@ class DataConfig:
     first: float = 0.4
     far: float = 0.5
     same: float = 0.0
+    near: float = 0.0
     window: int = 0
     windows: int = 1
     window_face: float = 0.7
