@@ -68,7 +68,7 @@ def bench_stages(options: StagesOptions) -> int:
     prior = FlowPrior(model, identity, reference.params, person)
     colors = pncc_colors(model)
     background = inpaint_background(reference.picture_rgb, person)
-    generator.set_reference(
+    prepared = generator.prepare(
         GeneratorReference(
             reference.picture_rgb,
             background,
@@ -101,7 +101,8 @@ def bench_stages(options: StagesOptions) -> int:
         with times.measure("mouth mask"):
             mouth = mouth_mask(new_points, points)
         with times.measure("generator"):
-            picture = generator.generate(GeneratorFrame(flow.source_grid, flow.uncovered, mouth, pncc, eyes))
+            drawn = GeneratorFrame(flow.source_grid, flow.uncovered, mouth, pncc, eyes)
+            picture = generator.generate(prepared, drawn)
         gains.append(psnr(picture, crop_rgb) - psnr(reference.picture_rgb, crop_rgb))
     # A time is worth nothing if what took it is wrong.
     if np.mean(gains[1:]) < 0:

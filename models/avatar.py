@@ -22,7 +22,7 @@ class Avatar:
     """One person, to be drawn from one picture. Not thread-safe."""
 
     def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
-        """Args: generator: this avatar's own, because it remembers the reference."""
+        """Args: generator: avatars may share one."""
         self._model = model
         self._reference = reference
         self._reconstructor = Reconstructor(model, generator, reference)

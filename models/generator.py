@@ -83,8 +83,19 @@ class GeneratorFrame:
     audio: NDArray[np.float32] | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class PreparedReference:
+    """What a generator made of a reference; of use to that generator only.
+
+    Attributes:
+        arrays: inputs of its frame graph by name.
+    """
+
+    arrays: dict[str, NDArray[np.generic]]
+
+
 class Generator(Protocol):
-    """Draws frames of one person from a reference."""
+    """Draws frames from references; it remembers none, so many people can share it."""
 
     @property
     def name(self) -> str:
@@ -100,12 +111,12 @@ class Generator(Protocol):
         """Whether it uses the input `name`; what it does not use need not be rendered."""
         ...
 
-    def set_reference(self, reference: GeneratorReference) -> None:
-        """Takes the person to draw from now on."""
+    def prepare(self, reference: GeneratorReference) -> PreparedReference:
+        """Does what is done once for a reference."""
         ...
 
-    def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the picture of `frame`; a reference has to be set before."""
+    def generate(self, reference: PreparedReference, frame: GeneratorFrame) -> NDArray[np.uint8]:
+        """Uint8 [256, 256, 3]: the picture of `frame`, drawn from `reference`."""
         ...
 
 
@@ -139,7 +150,6 @@ class OnnxGenerator:
                 f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})"
             )
         self._once_inputs = once
-        self._reference: dict[str, NDArray[np.generic]] = {}
 
     @property
     def name(self) -> str:
@@ -155,19 +165,19 @@ class OnnxGenerator:
         """Whether a graph declares the input `name`."""
         return name in self._inputs
 
-    def set_reference(self, reference: GeneratorReference) -> None:
-        """Takes the person to draw; see `Generator`."""
+    def prepare(self, reference: GeneratorReference) -> PreparedReference:
+        """Does what is done once for a reference; see `Generator`."""
         given = self._declared(reference, _OF_REFERENCE)
-        self._reference = {name: array for name, array in given.items() if name in self._frame_inputs}
-        if self._reference_session is None:
-            return
-        feed = _all_of(self._once_inputs, given)
-        names = names_of(self._reference_session.get_outputs())
-        self._reference |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
+        arrays = {name: array for name, array in given.items() if name in self._frame_inputs}
+        if self._reference_session is not None:
+            feed = _all_of(self._once_inputs, given)
+            names = names_of(self._reference_session.get_outputs())
+            arrays |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
+        return PreparedReference(arrays)
 
-    def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
+    def generate(self, reference: PreparedReference, frame: GeneratorFrame) -> NDArray[np.uint8]:
         """The picture of `frame`; see `Generator`."""
-        given = {**self._reference, **self._declared(frame, _OF_FRAME)}
+        given = {**reference.arrays, **self._declared(frame, _OF_FRAME)}
         if "audio" in self._frame_inputs:
             given.setdefault("audio", _SILENCE)
         return self._frame_graph.run(_all_of(self._frame_inputs, given))

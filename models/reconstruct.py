@@ -40,7 +40,7 @@ class ReferenceImage:
 
 
 class Reconstructor:
-    """Draws one person. Not thread-safe."""
+    """Draws one person from one reference; several may share a generator. Not thread-safe."""
 
     def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
         self._model = model
@@ -50,7 +50,7 @@ class Reconstructor:
         person = foreground_mask(reference.picture_rgb, points[:MESH_VERTICES])
         self._prior = FlowPrior(model, reference.identity, reference.params, person)
         self._colors = pncc_colors(model)
-        generator.set_reference(
+        self._reference = generator.prepare(
             GeneratorReference(
                 reference.picture_rgb,
                 inpaint_background(reference.picture_rgb, person),
@@ -72,7 +72,7 @@ class Reconstructor:
             render_eyes(points) if self._generator.needs("eyes") else None,
             render_landmarks(points) if self._generator.needs("landmarks") else None,
         )
-        return self._generator.generate(frame)
+        return self._generator.generate(self._reference, frame)
 
     def _pncc(self, name: str, points: NDArray[np.float32]) -> NDArray[np.uint8] | None:
         if not self._generator.needs(name):

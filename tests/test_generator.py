@@ -15,6 +15,7 @@ from headgan.models.generator import (
     GeneratorFrame,
     GeneratorReference,
     OnnxGenerator,
+    PreparedReference,
 )
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.weights import weights_path
@@ -70,8 +71,8 @@ def draw(
     mouth: NDArray[np.float32] = NOWHERE,
 ) -> NDArray[np.uint8]:
     """The background is the picture upside down."""
-    generator.set_reference(GeneratorReference(picture, picture[::-1]))
-    return generator.generate(GeneratorFrame(grid, uncovered, mouth))
+    reference = generator.prepare(GeneratorReference(picture, picture[::-1]))
+    return generator.generate(reference, GeneratorFrame(grid, uncovered, mouth))
 
 
 def test_it_needs_no_coordinate_code(generator: OnnxGenerator) -> None:
@@ -144,14 +145,18 @@ def test_an_open_mouth_turns_dark_by_as_much_as_it_is_open(generator: OnnxGenera
     assert np.abs(drawn[150:170] - expected).max() <= 0.51
 
 
-def test_a_new_reference_replaces_the_old(generator: OnnxGenerator) -> None:
-    draw(generator, noise_picture(), GRID)
-    np.testing.assert_array_equal(draw(generator, smooth_picture(), GRID), smooth_picture())
+def test_references_do_not_disturb_each_other(generator: OnnxGenerator) -> None:
+    pictures = [noise_picture(), smooth_picture()]
+    prepared = [generator.prepare(GeneratorReference(picture, picture)) for picture in pictures]
+    for _ in range(2):
+        for picture, reference in zip(pictures, prepared, strict=True):
+            drawn = generator.generate(reference, GeneratorFrame(GRID, NOWHERE, NOWHERE))
+            np.testing.assert_array_equal(drawn, picture)
 
 
 def test_drawing_without_a_reference_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match="needs background, reference"):
-        opened().generate(GeneratorFrame(GRID, NOWHERE, NOWHERE))
+        opened().generate(PreparedReference({}), GeneratorFrame(GRID, NOWHERE, NOWHERE))
 
 
 def test_auto_takes_what_there_is() -> None:

@@ -8,7 +8,13 @@ from headgan.codec.params import FaceParams
 from headgan.models.codes import render_landmarks
 from headgan.models.fitting import project
 from headgan.models.foreground import inpaint_background
-from headgan.models.generator import PRIOR_GENERATOR, GeneratorFrame, GeneratorReference, OnnxGenerator
+from headgan.models.generator import (
+    PRIOR_GENERATOR,
+    GeneratorFrame,
+    GeneratorReference,
+    OnnxGenerator,
+    PreparedReference,
+)
 from headgan.models.morphable import MorphableModel
 from headgan.models.mouth import INNER_LIPS, mouth_mask
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
@@ -137,10 +143,12 @@ class Curious:
     def needs(self, name: str) -> bool:
         return name in self._names
 
-    def set_reference(self, reference: GeneratorReference) -> None:
+    def prepare(self, reference: GeneratorReference) -> PreparedReference:
         self.reference = reference
+        return PreparedReference({})
 
-    def generate(self, frame: GeneratorFrame) -> NDArray[np.uint8]:
+    def generate(self, reference: PreparedReference, frame: GeneratorFrame) -> NDArray[np.uint8]:
+        assert reference.arrays == {}
         self.frame = frame
         return np.zeros((SIZE, SIZE, 3), np.uint8)
 
