@@ -14,6 +14,7 @@ from headgan.models.pncc import CROP_SIZE, to_pixels
 # The eyelids' edges, from the outer corner over the upper lid and back below.
 _LEFT_LIDS = (33, 246, 161, 160, 159, 158, 157, 173, 133, 155, 154, 153, 145, 144, 163, 7)
 _RIGHT_LIDS = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+LIDS = _LEFT_LIDS + _RIGHT_LIDS
 _WHITE, _IRIS = 128, 255
 _SUBPIXEL_BITS = 4
 

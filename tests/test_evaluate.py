@@ -17,6 +17,7 @@ from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR
 from headgan.models.metrics import clip_frames, evaluation
 from headgan.models.metrics.clip_frames import Sampling, find_clips, read_clip
+from headgan.models.metrics.clip_memory import MemorySettings
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.metrics.score_cache import ScoreCache
 from headgan.models.metrics.tally import Score
@@ -401,3 +402,55 @@ def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
     assert found.features.shape == (3, 0)
     assert cache.load("a", "model", "another key") is None
     assert [path.name for path in (tmp_path / "deep" / "cache").iterdir()] == ["a.model.npz"]
+
+
+def references_used(path: Path, **memory: Any) -> list[int]:
+    sampling = Sampling(memory=MemorySettings(**memory))
+    clip = read_clip(path, sampling, FakeTracker(), MorphableModel.load())
+    return [frame.reference for frame, _ in clip.frames]
+
+
+def test_a_memory_is_filled_by_what_came_before(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "turns.mp4", (60,) * 25 + (120,) * 50 + (60,) * 10)
+    used = references_used(path, references=4, kbps=100)
+    # The second look is a reference once it was seen, sent and acknowledged, and not before.
+    assert used[:25] == [0] * 25
+    switched = used.index(1)
+    assert 25 + 2 <= switched < 40
+    assert 0 not in used[switched:74] and used[-9:] == [0] * 9
+    assert set(references_used(path, references=1)) == {0}
+    # So slow a line brings it only after the end.
+    assert set(references_used(path, references=4, kbps=0.01)) == {0}
+
+
+def test_more_references_draw_better_and_say_what_they_cost(tmp_path: Path) -> None:
+    clip = write_clip(tmp_path / "clips" / "turns.mp4", (60,) * 25 + (120,) * 50)
+    model = constant_generator(tmp_path / "same.onnx", 0)
+    options = (clip, "--model", model, "--perceptual", 0)
+    for count in (1, 4):
+        assert run(*options, "--references", count, "--kbps", 100, "-o", tmp_path / str(count)) == 0
+    one, four = (report_of(tmp_path / str(count))["mean"] for count in (1, 4))
+    assert four["model"]["l1"] < one["model"]["l1"] / 2
+    # The still that others are compared with is the first picture all the same.
+    assert four["repeat"]["l1"] == pytest.approx(one["repeat"]["l1"], abs=2)
+    assert 2 <= four["real"]["references"] <= 4 and four["real"]["reference_bytes"] > 0
+    assert "references" not in one["real"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--references", 0), "--references 0"),
+        (("--references", 65), "1 to 64"),
+        (("--references", 4, "--kbps", 0), "--kbps 0"),
+        (("--references", 4, "--reference", "best"), "--reference best"),
+        (("--references", 4, "--driving", "cross"), "--driving cross"),
+    ],
+)
+def test_a_memory_that_cannot_be_is_a_usage_error(
+    words: tuple[object, ...], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        write_clip(tmp_path / "clips" / f"{name}.mp4")
+    assert run(tmp_path / "clips", *words, "-o", tmp_path / "report") == 2
+    assert message in capsys.readouterr().err

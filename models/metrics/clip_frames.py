@@ -1,7 +1,7 @@
 """A clip in, what a call would make of it out: a reference, and the frames to draw from it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from headgan.codec.video import probe_video, read_video
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
+from headgan.models.metrics.clip_memory import ClipMemory, MemorySettings, Moment, fill_memory
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
 from headgan.models.motion_transfer import PlacedMotion
@@ -26,6 +27,8 @@ from headgan.proto.errors import FaceError, UsageError
 
 # As `headgan track` does it: the identity is taken from all over the clip.
 IDENTITY_FRAMES = 40
+# Frames a second that a memory may choose from.
+_CANDIDATES_FPS = 5
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,14 @@ class Sampling:
         frames: at most so many; 0 takes all.
         best_reference: take the best of the frames as the reference, the first if False.
         smoothing: of the tracked points; None for none.
+        memory: how many references, and what they may cost; with more than one the first frame is the first of them.
     """
 
     every: int = 1
     frames: int = 0
     best_reference: bool = False
     smoothing: OneEuroSettings | None = None
+    memory: MemorySettings = field(default_factory=MemorySettings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,11 +58,13 @@ class SeenFrame:
         picture_rgb: uint8 [256, 256, 3], the crop.
         points: float32 [478, 3], as tracked, in pixels of the crop.
         params: the face as it was fitted.
+        reference: which of the clip's references it is drawn from.
     """
 
     picture_rgb: NDArray[np.uint8]
     points: NDArray[np.float32]
     params: FaceParams
+    reference: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +72,23 @@ class ClipFrames:
     """A clip, ready to be drawn.
 
     Attributes:
-        reference: the person, with the picture as it comes out of a call's still.
-        reference_points: float32 [478, 3] of the face in the reference, in pixels of it.
+        references: the person, with pictures as they come out of a call, in the order in which they were sent.
+        reference_points: float32 [478, 3] of the face in the first of them, in pixels of it.
         frames: each frame to draw, and the one before it in the clip, None if there is no face in that.
         rate_fps: of `frames`.
+        memory: what its references cost; None for a single one.
     """
 
-    reference: ReferenceImage
+    references: tuple[ReferenceImage, ...]
     reference_points: NDArray[np.float32]
     frames: Sequence[tuple[SeenFrame, SeenFrame | None]]
     rate_fps: float
+    memory: ClipMemory | None = None
+
+    @property
+    def reference(self) -> ReferenceImage:
+        """The first one."""
+        return self.references[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +134,8 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
         DeviceError: the clip cannot be read.
         FaceError: it shows no face in at least two of the frames to take.
     """
-    tracked = _track(path, sampling, tracker)
+    rate_fps = probe_video(path).rate_fps
+    tracked = _track(path, sampling, tracker, rate_fps)
     with_picture = [item.place for item in tracked if item.picture_rgb is not None]
     taken = [place for place in with_picture if (place - tracked[0].place) % sampling.every == 0]
     if len(taken) < 2:
@@ -131,12 +146,26 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
     chosen = taken[0]
     if sampling.best_reference:
         chosen = max(taken, key=lambda place: reference_quality(model, seen[place].points))
-    picture = decode_still(encode_still(seen[chosen].picture_rgb), MEDIA_TYPE)
+    references: tuple[ReferenceImage, ...]
+    memory = None
+    if sampling.memory.references > 1:
+        pts_ms = {item.place: item.pts_ms for item in tracked}
+        moments = [Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()]
+        memory = fill_memory(model, identity, moments, sampling.memory)
+        seen = {
+            place: replace(frame, reference=used)
+            for (place, frame), used in zip(seen.items(), memory.used, strict=True)
+        }
+        references = memory.references
+    else:
+        picture = decode_still(encode_still(seen[chosen].picture_rgb), MEDIA_TYPE)
+        references = (ReferenceImage(picture, identity, seen[chosen].params),)
     return ClipFrames(
-        ReferenceImage(picture, identity, seen[chosen].params),
+        references,
         seen[chosen].points,
         [(seen[place], seen.get(place - 1)) for place in taken if place != chosen],
-        probe_video(path).rate_fps / sampling.every,
+        rate_fps / sampling.every,
+        memory,
     )
 
 
@@ -151,8 +180,9 @@ def placed(driving: ClipFrames, own: FaceParams) -> ClipFrames:
     return replace(driving, frames=frames)
 
 
-def _track(path: Path, sampling: Sampling, tracker: FaceTracker) -> list[_Tracked]:
+def _track(path: Path, sampling: Sampling, tracker: FaceTracker, rate_fps: float) -> list[_Tracked]:
     """The frames with a face, up to the last that is needed."""
+    stride = max(1, round(rate_fps / _CANDIDATES_FPS)) if sampling.memory.references > 1 else None
     tracker.reset()
     tracked: list[_Tracked] = []
     crop: Crop | None = None
@@ -165,8 +195,10 @@ def _track(path: Path, sampling: Sampling, tracker: FaceTracker) -> list[_Tracke
         crop = crop or crop_around(face.points, width, height)
         offset = place - (tracked[0].place if tracked else place)
         # The frame before each that is taken is needed as well: flicker is between the two.
-        is_needed = offset % sampling.every in (0, sampling.every - 1) and crop.holds(face.points)
-        picture = crop.cut(frame.frame_rgb) if is_needed else None
+        is_inside = crop.holds(face.points)
+        is_needed = is_inside and offset % sampling.every in (0, sampling.every - 1)
+        is_candidate = is_inside and stride is not None and offset % stride == 0
+        picture = crop.cut(frame.frame_rgb) if is_needed or is_candidate else None
         tracked.append(_Tracked(place, frame.pts_ms, crop.normalise(face.points), picture))
         missing -= is_needed and offset % sampling.every == 0
         if sampling.frames and not missing:

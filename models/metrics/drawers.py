@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.generator import Generator
-from headgan.models.metrics.clip_frames import ClipFrames
+from headgan.models.metrics.clip_frames import ClipFrames, SeenFrame
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import to_pixels
 from headgan.models.reconstruct import Reconstructor
@@ -17,8 +17,8 @@ from headgan.models.reconstruct import Reconstructor
 class Drawer(Protocol):
     """A way to draw the person of a clip."""
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person as in `params`."""
+    def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:
+        """Uint8 [256, 256, 3]: the person as in `frame`, from the reference that it names."""
         ...
 
     def points(self, params: FaceParams) -> NDArray[np.float32]:
@@ -30,14 +30,21 @@ class GeneratorDrawer:
     """Draws with a generator."""
 
     def __init__(self, model: MorphableModel, generator: Generator, clip: ClipFrames) -> None:
-        """Args: clip: whose reference is drawn."""
+        """Args: clip: whose references are drawn."""
         self._model = model
         self._identity = clip.reference.identity
-        self._reconstructor = Reconstructor(model, generator, clip.reference)
+        self._generator = generator
+        self._references = clip.references
+        self._reconstructors: dict[int, Reconstructor] = {}
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
+    def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:
         """See `Drawer`."""
-        return self._reconstructor.draw(params)
+        number = frame.reference
+        if number not in self._reconstructors:
+            self._reconstructors[number] = Reconstructor(
+                self._model, self._generator, self._references[number]
+            )
+        return self._reconstructors[number].draw(frame.params)
 
     def points(self, params: FaceParams) -> NDArray[np.float32]:
         """See `Drawer`."""
@@ -51,7 +58,7 @@ class StillDrawer:
         self._picture_rgb = clip.reference.picture_rgb
         self._points = clip.reference_points
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:  # noqa: ARG002 - as `Drawer` has it
+    def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:  # noqa: ARG002 - as `Drawer` has it
         """See `Drawer`."""
         return self._picture_rgb
 

@@ -6,8 +6,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from headgan.codec.memory import MAX_CAPACITY
+from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import Sampling, find_clips
+from headgan.models.metrics.clip_memory import MemorySettings
 from headgan.models.metrics.evaluation import JUDGED, Evaluation, Settings
 from headgan.models.metrics.report import mean_scores, table
 from headgan.models.metrics.tally import Score
@@ -30,6 +33,8 @@ class EvaluateOptions:
         choices=("self", "cross"),
     )
     reference: str = option("first", "the reference: first frame, or best of all", choices=("first", "best"))
+    references: int = option(1, "size of the reference memory, filled while the clip goes on", metavar="N")
+    kbps: float = option(DEFAULT_KBPS, "kbit/s that filling the memory may cost")
     every: int = option(1, "compare each so many-th frame", metavar="N")
     frames: int = option(0, "compare at most so many frames a clip; 0: all", metavar="MAX")
     perceptual: int = option(20, "frames a clip for the perceptual distance, half a second each; 0: none")
@@ -51,6 +56,11 @@ def evaluate(options: EvaluateOptions) -> int:
         raise UsageError("--driving cross moves each person by the next clip: give two clips or more")
     if options.driving == "cross" and options.limits:
         raise UsageError("--limits compares with the truth, and --driving cross has none: leave one out")
+    if options.references > 1 and (options.driving == "cross" or options.reference == "best"):
+        raise UsageError(
+            "--references fills a memory as a call does, from the person's own frames and the first one on: "
+            "leave out --driving cross and --reference best"
+        )
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
@@ -73,6 +83,10 @@ def _settings(options: EvaluateOptions) -> Settings:
     for name, lowest in (("every", 1), ("frames", 0), ("perceptual", 0)):
         if getattr(options, name) < lowest:
             raise UsageError(f"--{name} {getattr(options, name)}: give {lowest} or more")
+    if not 1 <= options.references <= MAX_CAPACITY:
+        raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
+    if not options.kbps > 0:
+        raise UsageError(f"--kbps {options.kbps:g}: give more than 0")
     for name in ("model", "identity_model", "inception"):
         path = getattr(options, name)
         if path is not None and not path.is_file():
@@ -83,6 +97,7 @@ def _settings(options: EvaluateOptions) -> Settings:
             options.frames,
             options.reference == "best",
             smoothing_settings(options.smoothing),
+            MemorySettings(options.references, options.kbps),
         ),
         model=options.model,
         is_cross=options.driving == "cross",

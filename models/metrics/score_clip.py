@@ -35,8 +35,8 @@ class ClipScores:
     """What all ways to draw a clip are worth.
 
     Attributes:
-        scores: by the name of the way that was scored; under `real` the real frames, whose only value is the CSIM
-            among them.
+        scores: by the name of the way that was scored; under `real` the real frames, whose only values are the CSIM
+            among them and what the references cost.
         moments: pictures of three frames, at a third, at two thirds and the worst: `real` and the ways by name.
     """
 
@@ -58,7 +58,7 @@ class _Way:
     def draw(self, frame: SeenFrame) -> Picture:
         """Draws `frame`; the same frame again is not drawn anew."""
         if self._last is None or self._last[0] is not frame:
-            picture = self._drawer.draw(frame.params)
+            picture = self._drawer.draw(frame)
             self._last = (frame, self._retouch(picture, frame) if self._retouch else picture)
         return self._last[1]
 
@@ -130,6 +130,8 @@ class ClipScorer:
         # Two real pictures of one person, half the clip apart, are what a drawn one can hope for.
         apart = np.roll(real.embeddings, len(real.embeddings) // 2, axis=0)
         real.values["csim"] = float((real.embeddings * apart).sum(axis=1).mean())
+        if self._clip.memory is not None:
+            real.values.update(self._clip.memory.costs())
         return ClipScores({REAL: real, **scores}, self._moments(ways))
 
     def _frontalise(self, generators: Mapping[str, Generator | None]) -> dict[str, float]:

@@ -1,0 +1,178 @@
+"""References in, the few that are kept and the one for a frame out: a reference memory, the same code on both ends.
+
+ReferenceMemory   what is held, by number; a number is never used twice in a call
+Coverage          the sender's choice: which picture to add, which to give up for it, which to draw a frame from
+
+A picture is a point in a space of descriptors, in which the distance to a reference stands for how badly a frame is
+drawn from it. What was seen of late stands for what will be seen: a reference is worth what it takes off the distances
+of these frames to their nearest reference (facility location; Nemhauser, Wolsey, Fisher 1978). No clock, no network.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+DEFAULT_CAPACITY = 16
+MAX_CAPACITY = 64
+# Frames that are nearer than this to a reference, in pixels or levels, are drawn well: there is little to gain.
+_CLOSE = 10.0
+
+
+class ReferenceMemory(Generic[T]):
+    """At most `capacity` references by number, oldest first."""
+
+    def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
+        """Raises ValueError unless the capacity is 1 to 64."""
+        if not 1 <= capacity <= MAX_CAPACITY:
+            raise ValueError(f"a memory of {capacity} references; 1 to {MAX_CAPACITY} can be held")
+        self.capacity = capacity
+        self._held: dict[int, T] = {}
+        self._last = -1
+
+    def admit(self, number: int, item: T, *, replaces: int | None = None) -> None:
+        """Takes a reference, in place of another if it names one.
+
+        Raises:
+            ValueError: the number is not above all before it, `replaces` is not held, or there is no room.
+        """
+        if number <= self._last:
+            raise ValueError(f"reference {number} came after reference {self._last}")
+        if replaces is not None and replaces not in self._held:
+            raise ValueError(f"reference {number} replaces {replaces}, which is not held")
+        if len(self._held) - (replaces is not None) >= self.capacity:
+            raise ValueError(f"reference {number} has no room among {self.capacity}")
+        if replaces is not None:
+            del self._held[replaces]
+        self._held[number] = item
+        self._last = number
+
+    def drop(self, number: int) -> None:
+        """Gives up a reference, if it is held."""
+        self._held.pop(number, None)
+
+    def get(self, number: int) -> T | None:
+        """The reference of this number, or None if it is not held."""
+        return self._held.get(number)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of all that are held."""
+        return tuple(self._held)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether another can come only in the place of one."""
+        return len(self._held) == self.capacity
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._held.values())
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a picture would bring to the memory.
+
+    Attributes:
+        gain: share of all distances between the last frames and their nearest references that it would take away;
+            less where they are small already.
+        replaces: number of the reference that it would be taken for, None while there is room.
+    """
+
+    gain: float
+    replaces: int | None
+
+
+class Coverage:
+    """How well the references that are held cover the frames of late."""
+
+    def __init__(self, *, history: int = 300, hysteresis: float = 0.9) -> None:
+        """Holds nothing yet.
+
+        Args:
+            history: frames to look back on.
+            hysteresis: another reference is taken below this share of the distance to the one in use, so that the
+                picture does not pop to and fro.
+        """
+        self._frames: deque[NDArray[np.float32]] = deque(maxlen=history)
+        self._references: dict[int, NDArray[np.float32]] = {}
+        self._hysteresis = hysteresis
+        self._chosen: int | None = None
+
+    def saw(self, descriptor: NDArray[np.float32]) -> None:
+        """Keeps a frame, float32 [D]."""
+        self._frames.append(descriptor)
+
+    def hold(self, number: int, descriptor: NDArray[np.float32], *, replaces: int | None = None) -> None:
+        """Learns that a reference, float32 [D], is held from now on, and another not any more."""
+        if replaces is not None:
+            self.drop(replaces)
+        self._references[number] = descriptor
+
+    def drop(self, number: int) -> None:
+        """Learns that a reference is not to be used any more."""
+        self._references.pop(number, None)
+        if self._chosen == number:
+            self._chosen = None
+
+    def offer(
+        self, descriptor: NDArray[np.float32], *, coming: NDArray[np.float32] | None = None, is_full: bool
+    ) -> Offer:
+        """What a picture, float32 [D], would bring.
+
+        Args:
+            descriptor: of the picture.
+            coming: float32 [D] of a reference that is on its way.
+            is_full: whether one has to make room.
+        """
+        references = list(self._references.values()) + ([] if coming is None else [coming])
+        if not self._frames or not references:
+            return Offer(1.0, None)
+        frames = np.stack(self._frames)  # [N, D]
+        distances = _distances(np.stack(references), frames)  # [R, N]
+        new = _distances(descriptor[None], frames)[0]  # [N]
+        total = max(float(distances.min(axis=0).sum()), _CLOSE * len(frames))
+        if not is_full:
+            gain = np.maximum(distances.min(axis=0) - new, 0).sum()
+            return Offer(float(gain) / total, None)
+        numbers = list(self._references)
+        without = [
+            np.minimum(np.delete(distances, place, axis=0).min(axis=0, initial=np.inf), new).sum()
+            for place in range(len(numbers))
+        ]
+        place = int(np.argmin(without))
+        gain = distances.min(axis=0).sum() - without[place]
+        return Offer(float(gain) / total, numbers[place])
+
+    def choose(self, descriptor: NDArray[np.float32]) -> int:
+        """Number of the reference to draw a frame, float32 [D], from.
+
+        Raises:
+            ValueError: no reference is held.
+        """
+        if not self._references:
+            raise ValueError("no reference is held")
+        numbers = list(self._references)
+        distances = _distances(np.stack(list(self._references.values())), descriptor[None])[:, 0]
+        nearest = int(distances.argmin())
+        if self._chosen is not None:
+            present = distances[numbers.index(self._chosen)]
+            if distances[nearest] >= self._hysteresis * present:
+                return self._chosen
+        self._chosen = numbers[nearest]
+        return self._chosen
+
+
+def _distances(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Float32 [S, O] between descriptors [S, D] and [O, D]."""
+    squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None] - 2 * some @ others.T
+    distances: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0))
+    return distances

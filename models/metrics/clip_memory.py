@@ -1,0 +1,114 @@
+"""A clip's frames in, what a call's reference memory would hold at each of them out.
+
+The planner and the coder of a call, over a line without loss: a reference is drawn from once its bytes, at the given
+rate, and the time of an acknowledgement have passed. Nothing of the future is used.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.codec.picture_coder import PictureEncoder
+from headgan.codec.reference_planner import DEFAULT_KBPS, ReferencePlanner
+from headgan.models.fitting import project
+from headgan.models.morphable import MorphableModel
+from headgan.models.reconstruct import ReferenceImage
+from headgan.models.view_descriptor import describe_view
+
+# There and back, and the decoding.
+ACKNOWLEDGED_AFTER_MS = 100.0
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """Of the memory.
+
+    Attributes:
+        references: how many it holds.
+        kbps: kbit/s that filling it may cost.
+    """
+
+    references: int = 1
+    kbps: float = DEFAULT_KBPS
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame of the clip with a face.
+
+    Attributes:
+        pts_ms: its time.
+        picture_rgb: uint8 [256, 256, 3].
+        params: the face in it.
+    """
+
+    pts_ms: float
+    picture_rgb: NDArray[np.uint8]
+    params: FaceParams
+
+
+@dataclass(frozen=True, eq=False)
+class ClipMemory:
+    """What was sent, and what each frame is drawn from.
+
+    Attributes:
+        references: in the order in which they were sent.
+        sent_bytes: of each.
+        sent_ms: when each was begun.
+        used: for each moment, the place in `references` of the one to draw it from.
+    """
+
+    references: tuple[ReferenceImage, ...]
+    sent_bytes: tuple[int, ...]
+    sent_ms: tuple[float, ...]
+    used: tuple[int, ...]
+
+    def costs(self) -> dict[str, float]:
+        """`references` that were sent, `reference_bytes` of the first, and `reference_bytes_later` on average."""
+        costs = {"references": float(len(self.sent_bytes)), "reference_bytes": float(self.sent_bytes[0])}
+        if len(self.sent_bytes) > 1:
+            costs["reference_bytes_later"] = float(np.mean(self.sent_bytes[1:]))
+        return costs
+
+
+def fill_memory(
+    model: MorphableModel,
+    identity: NDArray[np.float32],
+    moments: Sequence[Moment],
+    settings: MemorySettings,
+) -> ClipMemory:
+    """Plays a call; the first of the moments, in order of time, is its first reference."""
+    encoder = PictureEncoder()
+
+    def described(moment: Moment) -> NDArray[np.float32]:
+        return describe_view(project(model, identity, moment.params), moment.picture_rgb)
+
+    def encoded(moment: Moment) -> tuple[ReferenceImage, int]:
+        coded = encoder.encode(moment.picture_rgb)
+        return ReferenceImage(coded.picture_rgb, identity, moment.params), len(coded.data)
+
+    first = moments[0]
+    sent = [encoded(first)]
+    sent_ms, used = [first.pts_ms], []
+    planner: ReferencePlanner[Moment] = ReferencePlanner(
+        described(first), capacity=settings.references, kbps=settings.kbps
+    )
+    coming: tuple[float, int] | None = None
+    for moment in moments:
+        if coming is not None and coming[0] <= moment.pts_ms:
+            planner.acknowledged(coming[1])
+            coming = None
+        descriptor = described(moment)
+        proposal = planner.saw(descriptor, moment, moment.pts_ms)
+        if proposal is not None:
+            sent.append(encoded(proposal.item))
+            sent_ms.append(moment.pts_ms)
+            planner.spent(sent[-1][1], moment.pts_ms)
+            arrives_ms = moment.pts_ms + sent[-1][1] * 8 / settings.kbps + ACKNOWLEDGED_AFTER_MS
+            coming = (arrives_ms, proposal.number)
+        used.append(planner.choose(descriptor))
+    references, sizes = zip(*sent, strict=True)
+    return ClipMemory(references, sizes, tuple(sent_ms), tuple(used))
