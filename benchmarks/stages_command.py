@@ -17,7 +17,7 @@ from headgan.models.eyes import render_eyes
 from headgan.models.fitting import FaceFitter, project
 from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask, inpaint_background
-from headgan.models.generator import GeneratorFrame, GeneratorReference, OnnxGenerator
+from headgan.models.generator import GeneratorFrame, GeneratorReference, OnnxGenerator, View
 from headgan.models.identity import estimate_identity
 from headgan.models.machine import describe_run
 from headgan.models.metrics.pictures import psnr
@@ -102,7 +102,7 @@ def bench_stages(options: StagesOptions) -> int:
             mouth = mouth_mask(new_points, points)
         with times.measure("generator"):
             drawn = GeneratorFrame(flow.source_grid, flow.uncovered, mouth, pncc, eyes)
-            picture = generator.generate(prepared, drawn)
+            picture = generator.generate(View(prepared, drawn))
         gains.append(psnr(picture, crop_rgb) - psnr(reference.picture_rgb, crop_rgb))
     # A time is worth nothing if what took it is wrong.
     if np.mean(gains[1:]) < 0:

@@ -99,13 +99,13 @@ class Coverage:
 
         Args:
             history: frames to look back on.
-            hysteresis: another reference is taken below this share of the distance to the one in use, so that the
+            hysteresis: another reference is taken below this share of the distance to one in use, so that the
                 picture does not pop to and fro.
         """
         self._frames: deque[NDArray[np.float32]] = deque(maxlen=history)
         self._references: dict[int, NDArray[np.float32]] = {}
         self._hysteresis = hysteresis
-        self._chosen: int | None = None
+        self._chosen: tuple[int, ...] = ()
 
     def saw(self, descriptor: NDArray[np.float32]) -> None:
         """Keeps a frame, float32 [D]."""
@@ -120,8 +120,7 @@ class Coverage:
     def drop(self, number: int) -> None:
         """Learns that a reference is not to be used any more."""
         self._references.pop(number, None)
-        if self._chosen == number:
-            self._chosen = None
+        self._chosen = tuple(chosen for chosen in self._chosen if chosen != number)
 
     def offer(
         self, descriptor: NDArray[np.float32], *, coming: NDArray[np.float32] | None = None, is_full: bool
@@ -152,22 +151,20 @@ class Coverage:
         gain = distances.min(axis=0).sum() - without[place]
         return Offer(float(gain) / total, numbers[place])
 
-    def choose(self, descriptor: NDArray[np.float32]) -> int:
-        """Number of the reference to draw a frame, float32 [D], from.
+    def choose(self, descriptor: NDArray[np.float32], count: int = 1) -> tuple[int, ...]:
+        """Numbers of the references to draw a frame, float32 [D], from: at most `count`, the nearest first.
 
         Raises:
             ValueError: no reference is held.
         """
         if not self._references:
             raise ValueError("no reference is held")
-        numbers = list(self._references)
+        numbers = np.array(list(self._references))
         distances = _distances(np.stack(list(self._references.values())), descriptor[None])[:, 0]
-        nearest = int(distances.argmin())
-        if self._chosen is not None:
-            present = distances[numbers.index(self._chosen)]
-            if distances[nearest] >= self._hysteresis * present:
-                return self._chosen
-        self._chosen = numbers[nearest]
+        # Those in use count as nearer than they are: nothing pops to and fro.
+        distances = np.where(np.isin(numbers, self._chosen), self._hysteresis * distances, distances)
+        order = np.argsort(distances, kind="stable")[:count]
+        self._chosen = tuple(int(number) for number in numbers[order])
         return self._chosen
 
 

@@ -108,9 +108,9 @@ class ReferencePlanner(Generic[T]):
         """The other side could not take the reference."""
         self._coming.pop(number, None)
 
-    def choose(self, descriptor: NDArray[np.float32]) -> int:
-        """Number of the reference, acknowledged, to draw a frame, float32 [D], from."""
-        return self._coverage.choose(descriptor)
+    def choose(self, descriptor: NDArray[np.float32], count: int = 1) -> tuple[int, ...]:
+        """Numbers of at most `count` references, all acknowledged, to draw a frame, float32 [D], from."""
+        return self._coverage.choose(descriptor, count)
 
     @property
     def held(self) -> frozenset[int]:

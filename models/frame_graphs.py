@@ -1,12 +1,15 @@
 """The files of a generator's frame part in, what draws a frame with them out.
 
-A frame graph is run as it is, or, on a processor, in two halves with the warp of the reference between them, for
-which onnxruntime needs five times as long as OpenCV:
+A frame graph is run as it is, for one reference, or, on a processor, in two halves. Between them the reference is
+warped, for which onnxruntime needs five times as long as OpenCV, and what was found for several references is fused,
+weighed by a softmax of how much F trusts each where:
 
-    flow graph ── grid ── warp the reference ── warped ── render graph ── picture
-             └─────────── kept tensors ───────────────────┘
+    for each reference   flow graph ── grid ── warp the reference ── warped ──┐
+                                  └─── trust, middle, coarse, decoded ────────┤
+                                                                             fuse ── render graph ── picture
 """
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +23,9 @@ from headgan.models.runtime import Session, open_session
 from headgan.proto.errors import ModelError
 
 Arrays = Mapping[str, NDArray[np.generic]]
+_HINTS = ("uncovered", "mouth")
+# References whose planes are kept: those of a frame, and of the one before.
+_RECENT = 6
 
 
 class FrameGraph(Protocol):
@@ -30,8 +36,13 @@ class FrameGraph(Protocol):
         """What it asks for, by name."""
         ...
 
-    def run(self, given: Arrays) -> NDArray[np.uint8]:
-        """Uint8 [H, W, 3], the picture; given: at least `inputs`."""
+    @property
+    def fuses(self) -> bool:
+        """Whether several references make one picture; otherwise only the first of them does."""
+        ...
+
+    def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
+        """Uint8 [H, W, 3], the picture; views: at least `inputs` for each reference, the best one first."""
         ...
 
 
@@ -55,47 +66,88 @@ def open_frame_graph(path: Path, provider: str) -> tuple[FrameGraph, str]:
 class _WholeFrameGraph:
     """One session."""
 
+    fuses = False
+
     def __init__(self, session: Session) -> None:
         self._session = session
         self.inputs = frozenset(names_of(session.get_inputs()))
 
-    def run(self, given: Arrays) -> NDArray[np.uint8]:
-        picture: NDArray[np.uint8] = self._session.run(["picture"], _chosen(given, self.inputs))[0]
+    def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
+        picture: NDArray[np.uint8] = self._session.run(["picture"], _chosen(views[0], self.inputs))[0]
         return picture
 
 
 class _CutFrameGraph:
-    """Two sessions and the warp between them."""
+    """Two sessions, and what is done between them."""
+
+    fuses = True
 
     def __init__(self, flow: Session, render: Session) -> None:
         self._flow, self._render = flow, render
         self._read_first, self._read_then = names_of(flow.get_inputs()), names_of(render.get_inputs())
-        self._kept = names_of(flow.get_outputs())
-        self.inputs = frozenset({"reference", *self._read_first, *self._read_then} - {"warped", *self._kept})
-        self._reference: NDArray[np.generic] | None = None
-        self._colors: list[NDArray[np.float32]] = []
+        self._found = names_of(flow.get_outputs())
+        asked = {"reference", *self._read_first, *self._read_then}
+        if "uncovered" in asked:
+            asked.add("background")
+        self.inputs = frozenset(asked - {"warped", *self._found})
+        self._recent: deque[tuple[NDArray[np.generic], list[NDArray[np.float32]]]] = deque(maxlen=_RECENT)
 
-    def run(self, given: Arrays) -> NDArray[np.uint8]:
-        found = self._flow.run(self._kept, _chosen(given, self._read_first))
-        kept = dict(zip(self._kept, found, strict=True))
-        warped = self._warp(given["reference"], kept["grid"][0])
-        feed = _chosen({**given, **kept, "warped": warped}, self._read_then)
-        picture: NDArray[np.uint8] = self._render.run(["picture"], feed)[0]
+    def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
+        moved = [self._move(view) for view in views]
+        fused = moved[0] if len(moved) == 1 else _fused(moved)
+        picture: NDArray[np.uint8] = self._render.run(
+            ["picture"], _chosen({**views[0], **fused}, self._read_then)
+        )[0]
         return picture
 
-    def _warp(self, reference: NDArray[np.generic], grid: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Float32 [1, 3, H, W], -1 to 1: the reference fetched at `grid`, float32 [H, W, 2]."""
-        if reference is not self._reference:
-            levels = np.asarray(reference, np.float32) / np.float32(127.5) - 1
-            self._colors = [np.ascontiguousarray(levels[..., color]) for color in range(3)]
-            self._reference = reference
+    def _move(self, view: Arrays) -> dict[str, NDArray[np.float32]]:
+        """What the render graph, or the fusion, has to know of one reference."""
+        found = self._flow.run(self._found, _chosen(view, self._read_first))
+        moved = dict(zip(self._found, found, strict=True))
+        moved["warped"] = self._warp(view, moved["grid"][0])
+        return moved | {name: np.asarray(view[name], np.float32) for name in _HINTS if name in view}
+
+    def _warp(self, view: Arrays, grid: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Float32 [1, 3, H, W], -1 to 1: the reference fetched at `grid`, float32 [H, W, 2]; or its background."""
         places = to_pixels(grid, len(grid))
-        return np.stack(
+        warped = np.stack(
             [
                 cv2.remap(color, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-                for color in self._colors
+                for color in self._colors(view["reference"])
             ]
-        )[None]
+        )
+        if "background" in self.inputs and view["uncovered"].any():
+            background = np.asarray(view["background"], np.float32).transpose(2, 0, 1) / np.float32(127.5) - 1
+            warped += view["uncovered"] * (background - warped)
+        return warped[None]
+
+    def _colors(self, reference: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+        """Three planes of a reference, -1 to 1; made once for those of late."""
+        for known, colors in self._recent:
+            if known is reference:
+                return colors
+        levels = np.asarray(reference, np.float32) / np.float32(127.5) - 1
+        colors = [np.ascontiguousarray(levels[..., color]) for color in range(3)]
+        self._recent.append((reference, colors))
+        return colors
+
+
+def _fused(moved: Sequence[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
+    """The mean over the references of all planes but grid and trust, weighed by their trust."""
+    trust = np.stack([one["trust"][0, 0] for one in moved])  # [K, h, w]
+    shares = np.exp(trust - trust.max(axis=0))
+    shares /= shares.sum(axis=0)
+
+    def mean(name: str) -> NDArray[np.float32]:
+        size = moved[0][name].shape[:-3:-1]
+        weighed = [
+            one[name] * cv2.resize(share, size, interpolation=cv2.INTER_LINEAR)
+            for one, share in zip(moved, shares, strict=True)
+        ]
+        total: NDArray[np.float32] = np.sum(weighed, axis=0, dtype=np.float32)
+        return total
+
+    return {name: mean(name) for name in moved[0].keys() - {"grid", "trust"}}
 
 
 def names_of(items: Sequence[Any]) -> list[str]:

@@ -23,7 +23,7 @@ which on a processor do together what NAME.onnx does, in less time: the referenc
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,13 @@ class PreparedReference:
     arrays: dict[str, NDArray[np.generic]]
 
 
+class View(NamedTuple):
+    """One frame as one reference is to show it."""
+
+    reference: PreparedReference
+    frame: GeneratorFrame
+
+
 class Generator(Protocol):
     """Draws frames from references; it remembers none, so many people can share it."""
 
@@ -115,8 +122,13 @@ class Generator(Protocol):
         """Does what is done once for a reference."""
         ...
 
-    def generate(self, reference: PreparedReference, frame: GeneratorFrame) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the picture of `frame`, drawn from `reference`."""
+    @property
+    def fuses(self) -> bool:
+        """Whether several references make one picture; otherwise only the first of them does."""
+        ...
+
+    def generate(self, *views: View) -> NDArray[np.uint8]:
+        """Uint8 [256, 256, 3]: a frame, drawn from one reference or more, the best one first."""
         ...
 
 
@@ -175,12 +187,20 @@ class OnnxGenerator:
             arrays |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
         return PreparedReference(arrays)
 
-    def generate(self, reference: PreparedReference, frame: GeneratorFrame) -> NDArray[np.uint8]:
-        """The picture of `frame`; see `Generator`."""
+    @property
+    def fuses(self) -> bool:
+        """Whether several references make one picture; see `Generator`."""
+        return self._frame_graph.fuses
+
+    def generate(self, *views: View) -> NDArray[np.uint8]:
+        """A frame, drawn from one reference or more; see `Generator`."""
+        return self._frame_graph.run([self._feed(*view) for view in views])
+
+    def _feed(self, reference: PreparedReference, frame: GeneratorFrame) -> dict[str, NDArray[np.generic]]:
         given = {**reference.arrays, **self._declared(frame, _OF_FRAME)}
         if "audio" in self._frame_inputs:
             given.setdefault("audio", _SILENCE)
-        return self._frame_graph.run(_all_of(self._frame_inputs, given))
+        return _all_of(self._frame_inputs, given)
 
     def _declared(
         self, given: GeneratorReference | GeneratorFrame, names: tuple[str, ...]

@@ -18,7 +18,7 @@ from headgan.models.eyes import render_eyes
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask, inpaint_background
-from headgan.models.generator import Generator, GeneratorFrame, GeneratorReference
+from headgan.models.generator import Generator, GeneratorFrame, GeneratorReference, View
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.mouth import mouth_mask
 from headgan.models.pncc import pncc_colors, render_pncc
@@ -62,6 +62,10 @@ class Reconstructor:
 
     def draw(self, params: FaceParams) -> NDArray[np.uint8]:
         """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`."""
+        return self._generator.generate(self.view(params))
+
+    def view(self, params: FaceParams) -> View:
+        """What the generator is given to draw `params` from this reference, alone or beside others."""
         points = project(self._model, self._identity, params)
         prior = self._prior.prior(params, points)
         frame = GeneratorFrame(
@@ -72,7 +76,7 @@ class Reconstructor:
             render_eyes(points) if self._generator.needs("eyes") else None,
             render_landmarks(points) if self._generator.needs("landmarks") else None,
         )
-        return self._generator.generate(self._reference, frame)
+        return View(self._reference, frame)
 
     def _pncc(self, name: str, points: NDArray[np.float32]) -> NDArray[np.uint8] | None:
         if not self._generator.needs(name):

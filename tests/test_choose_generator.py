@@ -72,9 +72,9 @@ def test_the_time_that_counts_is_that_of_a_whole_drawing() -> None:
     class Counted(OnnxGenerator):
         drawn = 0
 
-        def generate(self, reference, frame):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+        def generate(self, *views):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN202
             Counted.drawn += 1
-            return super().generate(reference, frame)
+            return super().generate(*views)
 
     assert 0 < chooser._draw_ms(MODEL, Counted(weights_path("prior.onnx"), provider="cpu")) < 5000
     assert Counted.drawn == 16  # the first does not count

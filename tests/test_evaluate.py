@@ -407,7 +407,7 @@ def test_the_cache_gives_back_what_it_was_given(tmp_path: Path) -> None:
 def references_used(path: Path, **memory: Any) -> list[int]:
     sampling = Sampling(memory=MemorySettings(**memory))
     clip = read_clip(path, sampling, FakeTracker(), MorphableModel.load())
-    return [frame.reference for frame, _ in clip.frames]
+    return [frame.references[0] for frame, _ in clip.frames]
 
 
 def test_a_memory_is_filled_by_what_came_before(tmp_path: Path) -> None:
@@ -443,6 +443,7 @@ def test_more_references_draw_better_and_say_what_they_cost(tmp_path: Path) -> N
         (("--references", 0), "--references 0"),
         (("--references", 65), "1 to 64"),
         (("--references", 4, "--kbps", 0), "--kbps 0"),
+        (("--references", 4, "--fused", 5), "--fused 5"),
         (("--references", 4, "--reference", "best"), "--reference best"),
         (("--references", 4, "--driving", "cross"), "--driving cross"),
     ],

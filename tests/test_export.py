@@ -15,8 +15,16 @@ onnx = pytest.importorskip("onnx")
 
 from headgan.models.frame_graphs import open_frame_graph  # noqa: E402
 from headgan.models.nets.config import LIVE, PAPER, NetConfig  # noqa: E402
-from headgan.models.nets.export import cut_frame, draw_bytes, export_generator, generator_inputs  # noqa: E402
+from headgan.models.nets.export import (  # noqa: E402
+    CUTS,
+    cut_frame,
+    draw_bytes,
+    export_generator,
+    generator_inputs,
+    whole_frame,
+)
 from headgan.models.nets.head_gan import HeadGan  # noqa: E402
+from headgan.models.nets.inputs import Driving, Reference  # noqa: E402
 from headgan.models.nets.quantise import quantise  # noqa: E402
 from headgan.models.nets.split import split_graph  # noqa: E402
 from headgan.models.runtime import open_session  # noqa: E402
@@ -42,8 +50,8 @@ def trained(config: NetConfig) -> HeadGan:
     return generator.eval()
 
 
-def random_inputs(config: NetConfig) -> dict[str, Any]:
-    torch.manual_seed(2)
+def random_inputs(config: NetConfig, seed: int = 2) -> dict[str, Any]:
+    torch.manual_seed(seed)
     given = {}
     for name, blank in generator_inputs(config, SIZE).items():
         is_picture = blank.dtype == torch.uint8
@@ -110,18 +118,74 @@ def test_two_halves_draw_what_the_whole_draws(half: bool, tmp_path: Path) -> Non
     graph, _ = open_frame_graph(frame, "cpu")
     assert "reference" in graph.inputs
     for _ in range(2):
-        difference = np.abs(graph.run(given).astype(int) - expected)
+        difference = np.abs(graph.run([given]).astype(int) - expected)
         assert difference.max() <= 4
         assert difference.mean() < 0.3
     # A new reference is noticed.
     mirrored = given | {"reference": given["reference"][:, ::-1]}
-    assert np.abs(graph.run(mirrored).astype(int) - expected).mean() > 3
+    assert np.abs(graph.run([mirrored]).astype(int) - expected).mean() > 3
 
 
-def test_a_frame_that_warps_features_too_is_not_cut() -> None:
+def test_several_references_draw_what_torch_draws(tmp_path: Path) -> None:
+    generator, config = trained(CONFIGS["live"]), CONFIGS["live"]
+    exported = export_generator(generator, SIZE, half=False)
+    frame = tmp_path / "a.onnx"
+    frame.with_suffix(".reference.onnx").write_bytes(exported.reference)
+    for suffix, data in zip((".flow.onnx", ".render.onnx"), cut_frame(exported.frame), strict=True):
+        frame.with_suffix(suffix).write_bytes(data)
+    shared = {name: item for name, item in random_inputs(config).items() if name in ("pncc", "eyes", "audio")}
+    views = []
+    for seed in range(3):
+        one = random_inputs(config, seed) | shared
+        for name in ("reference", "background"):  # Soft: OpenCV rounds places to a 32nd of a pixel.
+            one[name] = torch.from_numpy(cv2.resize(one[name].numpy()[::8, ::8], (SIZE, SIZE)))
+        views.append(one)
+    graph, _ = open_frame_graph(frame, "cpu")
+    arrays = [{name: item.numpy() for name, item in one.items()} for one in views]
+    drawn = graph.run([one | run(frame.with_suffix(".reference.onnx"), one) for one in arrays])
+
+    def stacked(name: str) -> Any:
+        return torch.stack([one[name] for one in views])[None]
+
+    def planes(name: str) -> Any:
+        return stacked(name).permute(0, 1, 4, 2, 3).float()
+
+    def code(pncc: Any, eyes: Any) -> Any:
+        return torch.cat([pncc, eyes], dim=-3) / 255
+
+    reference = Reference(
+        planes("reference") / 127.5 - 1,
+        code(planes("reference_pncc"), stacked("reference_eyes")[:, :, None]),
+        planes("background") / 127.5 - 1,
+    )
+    driving = Driving(
+        code(planes("pncc")[:, 0], stacked("eyes")[:, :1]),
+        stacked("source_grid"),
+        stacked("uncovered")[:, :, None],
+        stacked("mouth")[:, :, None],
+        stacked("audio")[:, 0],
+    )
+    with torch.no_grad():
+        picture = generator(reference, driving).picture[0]
+    expected = ((picture + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).numpy()
+    difference = np.abs(drawn.astype(int) - expected)
+    assert graph.fuses and difference.max() <= 4 and difference.mean() < 0.3
+    alone = graph.run([arrays[0] | run(frame.with_suffix(".reference.onnx"), arrays[0])])
+    assert np.abs(alone - expected).mean() > 2
+
+
+def test_what_is_not_made_to_be_cut_is_not_cut() -> None:
     exported = export_generator(trained(CONFIGS["paper"]), SIZE)
-    with pytest.raises(ValueError, match=r"4 nodes of this graph are a GridSample"):
+    with pytest.raises(ValueError, match=r"this graph has no coarse"):
         cut_frame(exported.frame)
+
+
+def test_the_whole_frame_has_no_output_but_the_picture() -> None:
+    exported = export_generator(trained(CONFIGS["live"]), SIZE)
+    whole, cut = (onnx.load_from_string(data) for data in (whole_frame(exported.frame), exported.frame))
+    assert [item.name for item in whole.graph.output] == ["picture"]
+    assert [item.name for item in cut.graph.output] == ["picture", *CUTS]
+    assert [item.name for item in whole.graph.input] == [item.name for item in cut.graph.input]
 
 
 def test_half_weights_halve_the_files() -> None:

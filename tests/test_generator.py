@@ -16,6 +16,7 @@ from headgan.models.generator import (
     GeneratorReference,
     OnnxGenerator,
     PreparedReference,
+    View,
 )
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.weights import weights_path
@@ -72,7 +73,7 @@ def draw(
 ) -> NDArray[np.uint8]:
     """The background is the picture upside down."""
     reference = generator.prepare(GeneratorReference(picture, picture[::-1]))
-    return generator.generate(reference, GeneratorFrame(grid, uncovered, mouth))
+    return generator.generate(View(reference, GeneratorFrame(grid, uncovered, mouth)))
 
 
 def test_it_needs_no_coordinate_code(generator: OnnxGenerator) -> None:
@@ -150,13 +151,13 @@ def test_references_do_not_disturb_each_other(generator: OnnxGenerator) -> None:
     prepared = [generator.prepare(GeneratorReference(picture, picture)) for picture in pictures]
     for _ in range(2):
         for picture, reference in zip(pictures, prepared, strict=True):
-            drawn = generator.generate(reference, GeneratorFrame(GRID, NOWHERE, NOWHERE))
+            drawn = generator.generate(View(reference, GeneratorFrame(GRID, NOWHERE, NOWHERE)))
             np.testing.assert_array_equal(drawn, picture)
 
 
 def test_drawing_without_a_reference_says_what_is_missing() -> None:
     with pytest.raises(ValueError, match="needs background, reference"):
-        opened().generate(PreparedReference({}), GeneratorFrame(GRID, NOWHERE, NOWHERE))
+        opened().generate(View(PreparedReference({}), GeneratorFrame(GRID, NOWHERE, NOWHERE)))
 
 
 def test_auto_takes_what_there_is() -> None:

@@ -73,12 +73,13 @@ def test_the_nearest_is_chosen_but_not_for_a_trifle() -> None:
     coverage = Coverage(hysteresis=0.8)
     coverage.hold(0, at(0, 0))
     coverage.hold(1, at(10, 0))
-    assert coverage.choose(at(2, 0)) == 0
-    assert coverage.choose(at(5.3, 0)) == 0  # 4.7 is more than 0.8 times 5.3
-    assert coverage.choose(at(5.8, 0)) == 1
-    assert coverage.choose(at(4.8, 0)) == 1
+    assert coverage.choose(at(2, 0)) == (0,)
+    assert coverage.choose(at(5.3, 0)) == (0,)  # 4.7 is more than 0.8 times 5.3
+    assert coverage.choose(at(5.8, 0)) == (1,)
+    assert coverage.choose(at(4.8, 0)) == (1,)
+    assert coverage.choose(at(0, 0), 2) == (0, 1)
     coverage.drop(1)
-    assert coverage.choose(at(9, 0)) == 0
+    assert coverage.choose(at(9, 0)) == (0,)
     coverage.drop(0)
     with pytest.raises(ValueError, match="no reference"):
         coverage.choose(at(0, 0))
@@ -95,21 +96,21 @@ def test_a_face_that_comes_back_needs_no_new_reference() -> None:
             planner.acknowledged(proposal.number)
     assert [proposal.number for proposal in proposals] == [1, 2]
     assert planner.held == {0, 1, 2}
-    assert [planner.choose(at(10 * place, 0)) for place in range(3)] == [0, 1, 2]
+    assert [planner.choose(at(10 * place, 0)) for place in range(3)] == [(0,), (1,), (2,)]
 
 
 def test_what_is_not_acknowledged_is_not_used() -> None:
     planner: ReferencePlanner[int] = ReferencePlanner(at(0, 0))
     assert planner.saw(at(9, 0), 0, 0.0) is not None
-    assert planner.choose(at(9, 0)) == 0
+    assert planner.choose(at(9, 0)) == (0,)
     assert planner.saw(at(50, 0), 1, 5000.0) is None  # one at a time
     planner.refused(1)
-    assert planner.choose(at(9, 0)) == 0
+    assert planner.choose(at(9, 0)) == (0,)
     proposal = planner.saw(at(9, 0), 2, 5200.0)
     # The frame that was seen while the line was busy brings more.
     assert proposal is not None and proposal.number == 2 and proposal.item == 1
     planner.acknowledged(2)
-    assert planner.choose(at(50, 0)) == 2
+    assert planner.choose(at(50, 0)) == (2,)
     planner.acknowledged(1)  # too late, and refused: nobody holds it
     assert planner.held == {0, 2}
 
@@ -140,7 +141,7 @@ def test_the_sender_names_only_what_the_receiver_holds_and_keeps_its_rate(
     planner: ReferencePlanner[int] = ReferencePlanner(at(*places[0]), capacity=capacity, kbps=kbps)
     memory: ReferenceMemory[int] = ReferenceMemory(capacity)
     memory.admit(0, -1)
-    to_receiver: list[tuple[int, Proposal[int] | int]] = []
+    to_receiver: list[tuple[int, Proposal[int] | tuple[int, ...]]] = []
     to_sender: list[tuple[int, int, bool]] = []
     begun: list[tuple[float, int]] = []
     for step, place in enumerate(places):
@@ -154,13 +155,14 @@ def test_the_sender_names_only_what_the_receiver_holds_and_keeps_its_rate(
             planner.spent(size, now_ms)
             begun.append((now_ms, size))
             to_receiver.append((step + delay, proposal))
-        named = planner.choose(at(*place))
-        assert named in planner.held and len(planner.held) <= capacity
+        named = planner.choose(at(*place), 3)
+        assert planner.held.issuperset(named) and len(planner.held) <= capacity
+        assert len(named) == min(3, len(planner.held))
         to_receiver.append((step + delay, named))
         while to_receiver and to_receiver[0][0] <= step:
             _, message = to_receiver.pop(0)
-            if isinstance(message, int):
-                assert memory.get(message) is not None
+            if isinstance(message, tuple):
+                assert all(memory.get(number) is not None for number in message)
             elif message.number in refusals:
                 to_sender.append((step + delay, message.number, False))
                 if message.replaces is not None:

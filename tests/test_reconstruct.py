@@ -14,6 +14,7 @@ from headgan.models.generator import (
     GeneratorReference,
     OnnxGenerator,
     PreparedReference,
+    View,
 )
 from headgan.models.morphable import MorphableModel
 from headgan.models.mouth import INNER_LIPS, mouth_mask
@@ -134,6 +135,7 @@ class Curious:
     """A generator that asks for some inputs, and remembers what it was given."""
 
     name = provider = "curious"
+    fuses = False
 
     def __init__(self, *names: str) -> None:
         self._names = names
@@ -147,9 +149,9 @@ class Curious:
         self.reference = reference
         return PreparedReference({})
 
-    def generate(self, reference: PreparedReference, frame: GeneratorFrame) -> NDArray[np.uint8]:
-        assert reference.arrays == {}
-        self.frame = frame
+    def generate(self, *views: View) -> NDArray[np.uint8]:
+        (view,) = views
+        self.frame = view.frame
         return np.zeros((SIZE, SIZE, 3), np.uint8)
 
 

@@ -58,13 +58,13 @@ class SeenFrame:
         picture_rgb: uint8 [256, 256, 3], the crop.
         points: float32 [478, 3], as tracked, in pixels of the crop.
         params: the face as it was fitted.
-        reference: which of the clip's references it is drawn from.
+        references: which of the clip's references it is drawn from, the best one first.
     """
 
     picture_rgb: NDArray[np.uint8]
     points: NDArray[np.float32]
     params: FaceParams
-    reference: int = 0
+    references: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,7 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
         moments = [Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()]
         memory = fill_memory(model, identity, moments, sampling.memory)
         seen = {
-            place: replace(frame, reference=used)
+            place: replace(frame, references=used)
             for (place, frame), used in zip(seen.items(), memory.used, strict=True)
         }
         references = memory.references

@@ -29,10 +29,12 @@ class MemorySettings:
     Attributes:
         references: how many it holds.
         kbps: kbit/s that filling it may cost.
+        fused: how many of them draw a frame, at most.
     """
 
     references: int = 1
     kbps: float = DEFAULT_KBPS
+    fused: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +60,13 @@ class ClipMemory:
         references: in the order in which they were sent.
         sent_bytes: of each.
         sent_ms: when each was begun.
-        used: for each moment, the place in `references` of the one to draw it from.
+        used: for each moment, the places in `references` of those to draw it from, the best one first.
     """
 
     references: tuple[ReferenceImage, ...]
     sent_bytes: tuple[int, ...]
     sent_ms: tuple[float, ...]
-    used: tuple[int, ...]
+    used: tuple[tuple[int, ...], ...]
 
     def costs(self) -> dict[str, float]:
         """`references` that were sent, `reference_bytes` of the first, and `reference_bytes_later` on average."""
@@ -109,6 +111,6 @@ def fill_memory(
             planner.spent(sent[-1][1], moment.pts_ms)
             arrives_ms = moment.pts_ms + sent[-1][1] * 8 / settings.kbps + ACKNOWLEDGED_AFTER_MS
             coming = (arrives_ms, proposal.number)
-        used.append(planner.choose(descriptor))
+        used.append(planner.choose(descriptor, settings.fused))
     references, sizes = zip(*sent, strict=True)
     return ClipMemory(references, sizes, tuple(sent_ms), tuple(used))

@@ -18,7 +18,7 @@ class Drawer(Protocol):
     """A way to draw the person of a clip."""
 
     def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person as in `frame`, from the reference that it names."""
+        """Uint8 [256, 256, 3]: the person as in `frame`, from the references that it names."""
         ...
 
     def points(self, params: FaceParams) -> NDArray[np.float32]:
@@ -39,12 +39,15 @@ class GeneratorDrawer:
 
     def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:
         """See `Drawer`."""
-        number = frame.reference
+        views = [self._reconstructor(number).view(frame.params) for number in frame.references]
+        return self._generator.generate(*views)
+
+    def _reconstructor(self, number: int) -> Reconstructor:
         if number not in self._reconstructors:
             self._reconstructors[number] = Reconstructor(
                 self._model, self._generator, self._references[number]
             )
-        return self._reconstructors[number].draw(frame.params)
+        return self._reconstructors[number]
 
     def points(self, params: FaceParams) -> NDArray[np.float32]:
         """See `Drawer`."""

@@ -35,6 +35,7 @@ class EvaluateOptions:
     reference: str = option("first", "the reference: first frame, or best of all", choices=("first", "best"))
     references: int = option(1, "size of the reference memory, filled while the clip goes on", metavar="N")
     kbps: float = option(DEFAULT_KBPS, "kbit/s that filling the memory may cost")
+    fused: int = option(1, "references that draw a frame together, the nearest ones", metavar="K")
     every: int = option(1, "compare each so many-th frame", metavar="N")
     frames: int = option(0, "compare at most so many frames a clip; 0: all", metavar="MAX")
     perceptual: int = option(20, "frames a clip for the perceptual distance, half a second each; 0: none")
@@ -85,6 +86,8 @@ def _settings(options: EvaluateOptions) -> Settings:
             raise UsageError(f"--{name} {getattr(options, name)}: give {lowest} or more")
     if not 1 <= options.references <= MAX_CAPACITY:
         raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
+    if not 1 <= options.fused <= options.references:
+        raise UsageError(f"--fused {options.fused}: give 1 to the number of --references")
     if not options.kbps > 0:
         raise UsageError(f"--kbps {options.kbps:g}: give more than 0")
     for name in ("model", "identity_model", "inception"):
@@ -97,7 +100,7 @@ def _settings(options: EvaluateOptions) -> Settings:
             options.frames,
             options.reference == "best",
             smoothing_settings(options.smoothing),
-            MemorySettings(options.references, options.kbps),
+            MemorySettings(options.references, options.kbps, options.fused),
         ),
         model=options.model,
         is_cross=options.driving == "cross",

@@ -5,11 +5,11 @@
 
 with landmarks in place of pncc where the generator was trained on those.
 
-The frame graph may be cut in two where it warps the picture: on a processor a picture library does that in a fifth of
-the time.
+The frame graph of the `live` generator may be cut in two where it warps the picture: on a processor a picture library
+does that in a fifth of the time, and what F says of several references can be fused in between.
 
-    flow graph        all of the above ── grid, and what R needs of F
-    render graph      warped, these, and the rest of the above ── picture
+    flow graph        of one reference: all of the above ── grid, trust, middle, coarse, decoded
+    render graph      warped, middle, coarse, decoded, fused, and the rest of the above ── picture
 
 Pictures go in and come out as bytes, [256, 256, C]. The generator is exported whole and split after, so that also the
 tables that features are fetched from are made once. Weights are stored in half precision; the arithmetic is single,
@@ -32,18 +32,23 @@ from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.head_gan import HeadGan
 from headgan.models.nets.inputs import Driving, Reference
-from headgan.models.nets.split import cut_graph, split_graph
+from headgan.models.nets.split import part_of, split_graph
 from headgan.models.nets.warp import gathering
 
 OPSET = 17
 OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "reference_eyes", "background")
+FLOW_OUTPUTS = ("grid", "trust", "middle", "coarse", "decoded")
+CUTS = (*FLOW_OUTPUTS, "warped")
 # Weights with fewer numbers stay exact: it costs nothing.
 _EXACT_BELOW = 64
 
 
 @dataclass(frozen=True, eq=False)
 class ExportedGenerator:
-    """The two graphs as bytes of ONNX files; the outputs of `reference` are inputs of `frame`, by name."""
+    """The two graphs as bytes of ONNX files; the outputs of `reference` are inputs of `frame`, by name.
+
+    Where `frame` can be cut, what it is cut at are outputs too.
+    """
 
     reference: bytes
     frame: bytes
@@ -56,8 +61,8 @@ class _Whole(nn.Module):
         super().__init__()
         self.generator = generator
 
-    def forward(self, given: dict[str, Tensor]) -> Tensor:
-        """Uint8 [H, W, 3]; given: `generator_inputs`."""
+    def forward(self, given: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """The picture, uint8 [H, W, 3], and the tensors of `CUTS`; given: `generator_inputs`."""
         code = self.generator.config.code
         reference = Reference(
             _picture(given["reference"])[:, None],
@@ -72,9 +77,13 @@ class _Whole(nn.Module):
             given["mouth"][None, None, None],
             None if audio is None else audio[None],
         )
-        picture = self.generator(reference, driving).picture[0]
+        generator = self.generator
+        moved = generator.move(generator.encode(reference), reference, driving)
+        picture = generator.finish(moved.warped, driving)[0]
         levels: Tensor = ((picture + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).to(torch.uint8)
-        return levels
+        features = moved.warped.features
+        cuts = (moved.flow.grid, moved.flow.trust, features.middle, features.coarse, moved.warped.decoded)
+        return (levels, *cuts, moved.warped.picture) if _is_cut(generator.config) else (levels,)
 
 
 def generator_inputs(config: NetConfig, size: int) -> dict[str, Tensor]:
@@ -98,7 +107,7 @@ def generator_inputs(config: NetConfig, size: int) -> dict[str, Tensor]:
 def draw_bytes(generator: HeadGan, given: dict[str, Tensor]) -> Tensor:
     """Uint8 [H, W, 3]: what the exported graphs draw, by torch; given: as `generator_inputs`."""
     with torch.no_grad():
-        drawn: Tensor = _Whole(generator.eval())(given)
+        drawn: Tensor = _Whole(generator.eval())(given)[0]
         return drawn
 
 
@@ -118,7 +127,8 @@ def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) 
         raise ValueError("a call draws every frame for itself; train with past_frames = 0 to export")
     given = generator_inputs(config, size)
     with gathering() if config.family == "live" else nullcontext():
-        whole = _exported(_Whole(_plain(generator)), given)
+        names = ["picture", *CUTS] if _is_cut(config) else ["picture"]
+        whole = _exported(_Whole(_plain(generator)), given, names)
     parts = split_graph(whole, [name for name in OF_REFERENCE if name in given])
     if half:
         _store_half(parts.once)
@@ -126,14 +136,25 @@ def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) 
     return ExportedGenerator(_checked(parts.once), _checked(parts.each))
 
 
+def whole_frame(frame: bytes) -> bytes:
+    """The frame graph with no output but the picture."""
+    return _checked(part_of(onnx.load_from_string(frame), ["picture"]))
+
+
 def cut_frame(frame: bytes) -> tuple[bytes, bytes]:
     """The flow and the render graph of the frame graph of a `live` generator.
 
     Raises:
-        ValueError: it does not warp the picture, or more than the picture.
+        ValueError: it cannot be cut.
     """
-    parts = cut_graph(onnx.load_from_string(frame), "GridSample", "grid", "warped")
-    return _checked(parts.once), _checked(parts.each)
+    model = onnx.load_from_string(frame)
+    flow = part_of(model, FLOW_OUTPUTS)
+    render = part_of(model, ["picture"], ["warped", *FLOW_OUTPUTS[2:]])
+    return _checked(flow), _checked(render)
+
+
+def _is_cut(config: NetConfig) -> bool:
+    return config.family == "live" and config.flow
 
 
 def _plain(generator: HeadGan) -> HeadGan:
@@ -149,7 +170,7 @@ def _plain(generator: HeadGan) -> HeadGan:
     return plain.requires_grad_(False)
 
 
-def _exported(whole: nn.Module, given: dict[str, Tensor]) -> onnx.ModelProto:
+def _exported(whole: nn.Module, given: dict[str, Tensor], names: list[str]) -> onnx.ModelProto:
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Shapes are fixed on purpose, and the other exporter needs one package more.
@@ -159,7 +180,7 @@ def _exported(whole: nn.Module, given: dict[str, Tensor]) -> onnx.ModelProto:
             (given, {}),
             buffer,  # type: ignore[arg-type]
             input_names=list(given),
-            output_names=["picture"],
+            output_names=names,
             opset_version=OPSET,
             dynamo=False,
         )

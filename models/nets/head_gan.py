@@ -9,6 +9,8 @@ With K references F runs once for each, and a softmax of what F says of its trus
 and pictures; with one reference that is the paper. Where a head left its place, the reference's background shows.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,19 @@ from headgan.models.nets.flow import Flow, LiveEncoder, LiveFlow, PaperEncoder, 
 from headgan.models.nets.inputs import Drawn, Driving, Features, Reference
 from headgan.models.nets.render import LiveRender, PaperRender, Warped
 from headgan.models.nets.warp import identity_grid, shrink, to_grid, to_planes, warp
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """References, each moved by F for itself, before they are fused.
+
+    Attributes:
+        flow: what F finds for each of the N.
+        warped: what R is to be given, N of each.
+    """
+
+    flow: Flow
+    warped: Warped
 
 
 class HeadGan(nn.Module):
@@ -61,25 +76,40 @@ class HeadGan(nn.Module):
     ) -> Drawn:
         """Draws from features that `encode` made of `reference`; see `forward`."""
         B, K = reference.picture.shape[:2]
+        moved = self.move(features, reference, driving, renders=renders)
+        flow = moved.flow
+        trust = flow.trust.reshape(B, K, *flow.trust.shape[1:]).softmax(dim=1)  # [B, K, 1, h, w]
+        warped = moved.warped.each(lambda planes: _fuse(planes, trust))
+        picture = self.finish(warped, driving) if renders else warped.picture
+        return Drawn(picture, warped.picture, flow.residual, trust[:, :, 0], flow.mask)
+
+    def move(
+        self, features: Features, reference: Reference, driving: Driving, *, renders: bool = True
+    ) -> Moved:
+        """Each of the B K references by itself: what F finds, and everything that R is given, warped."""
+        B, K = reference.picture.shape[:2]
         start = self._start(reference, driving)
         # What is uncovered is the prior's to say.
         uncovered = driving.uncovered if self.config.prior else torch.zeros_like(driving.uncovered)
-        hints = torch.cat([uncovered, driving.mouth], dim=2)  # [B, K, 2, H, W]
+        hints = torch.cat([uncovered, driving.mouth], dim=2).flatten(0, 1)  # [B K, 2, H, W]
         repeated = driving.code[:, None].expand(-1, K, -1, -1, -1).flatten(0, 1)  # [B K, Z, H, W]
-        flow = self.flow_net(features, repeated, start, hints.flatten(0, 1))
+        flow = self.flow_net(features, repeated, start, hints)
         if not self.config.flow:
             unmoved = identity_grid(driving.code).expand(B * K, -1, -1, -1)
             flow = Flow(unmoved, torch.zeros_like(flow.residual), flow.trust, torch.zeros_like(flow.decoded))
-        trust = flow.trust.reshape(B, K, *flow.trust.shape[1:]).softmax(dim=1)  # [B, K, 1, h, w]
-        if not renders:
-            picture = self._warp_picture(reference, hints, flow, trust)
-            return Drawn(picture, picture, flow.residual, trust[:, :, 0], flow.mask)
-        warped = self._warp(features, reference, hints, flow, trust)
+        picture = self._warp_picture(reference, hints, flow)
+        # Without R nobody looks at the features.
+        warped = _warp_features(features, flow) if renders else features
+        return Moved(flow, Warped(picture, warped, hints, flow.decoded.float()))
+
+    def finish(self, warped: Warped, driving: Driving) -> Tensor:
+        """[B, 3, H, W]: the picture that R makes of what was warped and fused."""
         audio = driving.audio
         if audio is None:
-            audio = torch.zeros(B, AUDIO_SIZE, device=driving.code.device, dtype=driving.code.dtype)
-        picture = self.render_net(warped, driving.code, audio)
-        return Drawn(picture, warped.picture, flow.residual, trust[:, :, 0], flow.mask)
+            size = (len(driving.code), AUDIO_SIZE)
+            audio = torch.zeros(size, device=driving.code.device, dtype=driving.code.dtype)
+        picture: Tensor = self.render_net(warped, driving.code, audio)
+        return picture
 
     def _start(self, reference: Reference, driving: Driving) -> Tensor:
         """[B K, H, W, 2]: where F starts from."""
@@ -88,30 +118,21 @@ class HeadGan(nn.Module):
         count = reference.picture.shape[0] * reference.picture.shape[1]
         return identity_grid(driving.code).expand(count, -1, -1, -1)
 
-    def _warp(
-        self, features: Features, reference: Reference, hints: Tensor, flow: Flow, trust: Tensor
-    ) -> Warped:
-        """Everything that R is given, warped and fused."""
-        whole = to_planes(flow.grid)
-
-        def moved(level: Tensor) -> Tensor:
-            grid = to_grid(shrink(whole, int(whole.shape[2]) // int(level.shape[2])))
-            return _fuse(warp(level, grid), trust)
-
-        return Warped(
-            self._warp_picture(reference, hints, flow, trust),
-            features.each(moved),
-            _fuse(hints.flatten(0, 1), trust),
-            _fuse(flow.decoded.float(), trust),
-        )
-
-    def _warp_picture(self, reference: Reference, hints: Tensor, flow: Flow, trust: Tensor) -> Tensor:
-        """[B, 3, H, W]: the references warped and fused."""
+    def _warp_picture(self, reference: Reference, hints: Tensor, flow: Flow) -> Tensor:
+        """[B K, 3, H, W]: each reference warped; where it is uncovered its background."""
         picture = warp(reference.picture.flatten(0, 1), flow.grid)
         if self.config.prior:
-            uncovered = hints[:, :, :1].flatten(0, 1)
-            picture = picture + uncovered * (reference.background.flatten(0, 1) - picture)
-        return _fuse(picture, trust)
+            picture = picture + hints[:, :1] * (reference.background.flatten(0, 1) - picture)
+        return picture
+
+
+def _warp_features(features: Features, flow: Flow) -> Features:
+    whole = to_planes(flow.grid)
+
+    def moved(level: Tensor) -> Tensor:
+        return warp(level, to_grid(shrink(whole, int(whole.shape[2]) // int(level.shape[2]))))
+
+    return features.each(moved)
 
 
 def _repeated(features: Features, reference: Reference, frames: int) -> tuple[Features, Reference]:

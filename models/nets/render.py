@@ -13,6 +13,7 @@ Adding is what it learns from the start; a blend of two pictures, tried first, g
 good.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,7 @@ _STARTS_CLOSED = 4.0
 
 @dataclass(frozen=True, eq=False)
 class Warped:
-    """What F leaves for R, fused over the references.
+    """What F leaves for R, of each reference or fused.
 
     Attributes:
         picture: [B, 3, H, W], -1 to 1.
@@ -50,6 +51,12 @@ class Warped:
     features: Features
     hints: Tensor
     decoded: Tensor
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Warped":
+        """The same with everything changed."""
+        return Warped(
+            change(self.picture), self.features.each(change), change(self.hints), change(self.decoded)
+        )
 
 
 class PaperRender(nn.Module):

@@ -6,11 +6,10 @@ Split: what depends on some of its inputs alone, to be run once, and the rest.
     after    a ── ... ── kept tensors         (once)
              kept tensors, b ── ... ── y      (every time)
 
-Cut: what runs before an operator that something else does better, and what runs after it.
+Part: what some of its tensors are computed from others by.
 
-    before   a ── ... ── operator ── ... ── y
-    after    a ── ... ── what it reads, kept tensors       (once)
-             what it writes, kept tensors ── ... ── y      (each)
+    before   a ── ... ── x ── ... ── y
+    part     x ── ... ── y                    (given x)
 """
 
 from collections.abc import Collection, Iterable
@@ -39,41 +38,45 @@ def split_graph(model: onnx.ModelProto, known: Collection[str]) -> SplitGraph:
         ValueError: nothing, or everything, depends on `known` alone.
     """
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
-    return _split(model, graph, known, [])
+    return _split(model, graph, known)
 
 
-def cut_graph(model: onnx.ModelProto, operator: str, read: str, written: str) -> SplitGraph:
-    """Cuts `model`, whose shapes are fixed, at its only `operator`, which is in neither part.
+def part_of(model: onnx.ModelProto, outputs: Collection[str], given: Collection[str] = ()) -> onnx.ModelProto:
+    """What computes `outputs` from the tensors `given` and, where these do not suffice, from inputs.
 
     Args:
-        model: as in `split_graph`.
-        operator: a type of nodes, such as GridSample.
-        read: how the operator's second input is called in the result, an output of `once`.
-        written: how its output is called, an input of `each`.
+        model: its shapes are fixed and its nodes in the order of execution.
+        outputs: names of tensors.
+        given: names of tensors that become inputs.
 
     Raises:
-        ValueError: there are none or several, or nothing is left before or after.
+        ValueError: there is no such tensor.
     """
     graph = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True).graph
-    found = [node for node in graph.node if node.op_type == operator]
-    if len(found) != 1:
-        raise ValueError(f"{len(found)} nodes of this graph are a {operator}; it is cut at one")
-    names = {found[0].input[1]: read, found[0].output[0]: written}
-    graph.node.remove(found[0])
-    for node in graph.node:
-        for fields in (node.input, node.output):
-            fields[:] = [names.get(name, name) for name in fields]
-    for item in graph.value_info:
-        item.name = names.get(item.name, item.name)
-    known = [item.name for item in graph.input]
-    graph.input.extend(item for item in graph.value_info if item.name == written)
-    return _split(model, graph, known, [read])
+    shapes = {item.name: item for item in [*graph.value_info, *graph.input, *graph.output]}
+    if missing := {*outputs, *given} - shapes.keys():
+        raise ValueError(f"this graph has no {', '.join(sorted(missing))}")
+    stop = set(given)
+    wanted = set(outputs) - stop
+    nodes = []
+    for node in reversed(graph.node):
+        if wanted & set(node.output):
+            wanted |= set(node.input) - stop
+            nodes.append(node)
+    read = {name for node in nodes for name in node.input}
+    inputs = [*given, *(item.name for item in graph.input if item.name not in stop)]
+    built = helper.make_graph(
+        nodes[::-1],
+        graph.name,
+        [shapes[name] for name in inputs if name in read],
+        [shapes[name] for name in outputs],
+        [item for item in graph.initializer if item.name in read],
+    )
+    return helper.make_model(built, opset_imports=model.opset_import, ir_version=model.ir_version)
 
 
-def _split(
-    model: onnx.ModelProto, graph: onnx.GraphProto, known: Collection[str], asked: list[str]
-) -> SplitGraph:
-    """Splits `graph`, of `model` and with all shapes; what is `asked` for is kept too."""
+def _split(model: onnx.ModelProto, graph: onnx.GraphProto, known: Collection[str]) -> SplitGraph:
+    """Splits `graph`, of `model` and with all shapes."""
     constant = {item.name for item in graph.initializer} | {""}
     early, early_names, constant_nodes = [], set(known), []
     late = []
@@ -87,7 +90,7 @@ def _split(
         else:
             late.append(node)
     outputs = [item.name for item in graph.output]
-    kept = _unique([*asked, *(name for node in late for name in node.input if name in early_names)])
+    kept = _unique(name for node in late for name in node.input if name in early_names)
     if not early or not late or any(name not in _written(late) for name in outputs):
         raise ValueError(f"{', '.join(known)} decide nothing, or all, of this graph")
     shapes = {item.name: item for item in [*graph.value_info, *graph.input, *graph.output]}

@@ -56,7 +56,7 @@ def export(options: ExportOptions) -> int:
 
 
 def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
-    from headgan.models.nets.export import cut_frame, export_generator
+    from headgan.models.nets.export import cut_frame, export_generator, whole_frame
     from headgan.models.nets.head_gan import HeadGan
     from headgan.models.nets.quantise import quantise
     from headgan.models.train.calibration import typical_frames
@@ -78,7 +78,7 @@ def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
         for suffix in (".flow.onnx", ".render.onnx"):
             options.output.with_suffix(suffix).unlink(missing_ok=True)
     # The frame's comes last: where it is, the others are.
-    for suffix, data in {**graphs, ".onnx": frame}.items():
+    for suffix, data in {**graphs, ".onnx": whole_frame(frame)}.items():
         path = options.output.with_suffix(suffix)
         part = path.with_name(path.name + ".part")
         part.write_bytes(data)
