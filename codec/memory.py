@@ -52,10 +52,6 @@ class ReferenceMemory(Generic[T]):
         self._held[number] = item
         self._last = number
 
-    def drop(self, number: int) -> None:
-        """Gives up a reference, if it is held."""
-        self._held.pop(number, None)
-
     def get(self, number: int) -> T | None:
         """The reference of this number, or None if it is not held."""
         return self._held.get(number)
@@ -111,16 +107,14 @@ class Coverage:
         """Keeps a frame, float32 [D]."""
         self._frames.append(descriptor)
 
-    def hold(self, number: int, descriptor: NDArray[np.float32], *, replaces: int | None = None) -> None:
-        """Learns that a reference, float32 [D], is held from now on, and another not any more."""
-        if replaces is not None:
-            self.drop(replaces)
+    def hold(self, number: int, descriptor: NDArray[np.float32]) -> None:
+        """Learns that a reference, float32 [D], is held from now on."""
         self._references[number] = descriptor
 
-    def drop(self, number: int) -> None:
-        """Learns that a reference is not to be used any more."""
-        self._references.pop(number, None)
+    def drop(self, number: int) -> NDArray[np.float32]:
+        """Learns that a reference, which is held, is not to be used any more; returns its descriptor."""
         self._chosen = tuple(chosen for chosen in self._chosen if chosen != number)
+        return self._references.pop(number)
 
     def offer(
         self, descriptor: NDArray[np.float32], *, coming: NDArray[np.float32] | None = None, is_full: bool

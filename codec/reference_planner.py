@@ -61,6 +61,7 @@ class ReferencePlanner(Generic[T]):
         self._capacity, self._kbps, self._min_gain = capacity, kbps, min_gain
         self._held = {0}
         self._coming: dict[int, NDArray[np.float32]] = {}
+        self._given_up: tuple[int, NDArray[np.float32]] | None = None
         self._next_number = 1
         self._best: _Candidate[T] | None = None
         self._seen_ms = -np.inf
@@ -88,9 +89,9 @@ class ReferencePlanner(Generic[T]):
         self._next_number += 1
         self._coming[number] = best.descriptor
         if replaces is not None:
-            # Frames on their way may still name it; new ones must not.
+            # Frames on their way may still name it; new ones must not, unless the other side refuses.
             self._held.discard(replaces)
-            self._coverage.drop(replaces)
+            self._given_up = (replaces, self._coverage.drop(replaces))
         return Proposal(number, best.item, replaces)
 
     def spent(self, sent_bytes: int, now_ms: float) -> None:
@@ -103,10 +104,15 @@ class ReferencePlanner(Generic[T]):
         if descriptor is not None:
             self._held.add(number)
             self._coverage.hold(number, descriptor)
+            self._given_up = None
 
     def refused(self, number: int) -> None:
-        """The other side could not take the reference."""
-        self._coming.pop(number, None)
+        """The other side could not take the reference, and has given up none for it."""
+        if self._coming.pop(number, None) is not None and self._given_up is not None:
+            replaced, descriptor = self._given_up
+            self._held.add(replaced)
+            self._coverage.hold(replaced, descriptor)
+            self._given_up = None
 
     def choose(self, descriptor: NDArray[np.float32], count: int = 1) -> tuple[int, ...]:
         """Numbers of at most `count` references, all acknowledged, to draw a frame, float32 [D], from."""

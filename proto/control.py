@@ -1,4 +1,4 @@
-"""Bytes of the control channel in, one of eight messages out; the channel is reliable and ordered.
+"""Bytes of the control channel in, one of ten messages out; the channel is reliable and ordered.
 
 Hello is in hello.py, all others are here. The first byte is the type. Every field of variable length has its
 length before it, so that a message which lost its end is always noticed.
@@ -11,11 +11,21 @@ from dataclasses import dataclass
 
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello
-from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, Reader, check_length, check_range, check_text
+from headgan.proto.wire import (
+    MAX_PAYLOAD_BYTES,
+    U16_MAX,
+    U32_MAX,
+    Reader,
+    check_length,
+    check_range,
+    check_text,
+)
 
 MAX_REFERENCE_BYTES = 256 * 1024
 MAX_CHUNK_BYTES = 16 * 1024
 MAX_BYE_TEXT_BYTES = 512
+# 65535 stands for no reference.
+MAX_REFERENCE_NUMBER = U16_MAX - 1
 MAX_MEDIA_TYPE_BYTES = 64
 SHA256_BYTES = 32
 MAX_CONTROL_BYTES = MAX_CHUNK_BYTES + 7
@@ -25,6 +35,8 @@ _REFERENCE_CHUNK = struct.Struct("!BIH")
 _PING = struct.Struct("!BI")
 _PONG = struct.Struct("!BII")
 _BYE = struct.Struct("!BBIH")
+_REFERENCE_MORE = struct.Struct("!BHH")
+_REFERENCE_HELD = struct.Struct("!BH?")
 
 
 @dataclass(frozen=True)
@@ -255,7 +267,86 @@ class ByeAck:
         return cls()
 
 
-ControlMessage = Hello | ReferenceStart | ReferenceChunk | ReferenceReady | Ping | Pong | Bye | ByeAck
+@dataclass(frozen=True)
+class ReferenceMore:
+    """Announces one more reference, for a receiver that holds several; its chunks follow in order.
+
+    offset  size  field
+         0     1  type = 9
+         1     2  number, above those of all references before; that of the first is 0
+         3     2  replaces, the number of the reference that is given up for it, 65535 for none
+         5        a ReferenceStart, from its type on
+    """
+
+    TYPE = 9
+
+    number: int
+    replaces: int | None
+    start: ReferenceStart
+
+    def __post_init__(self) -> None:
+        check_range("reference more: number", self.number, 1, MAX_REFERENCE_NUMBER)
+        if self.replaces is not None:
+            check_range("reference more: replaces", self.replaces, 0, self.number - 1)
+
+    def to_bytes(self) -> bytes:
+        """The announcement as one control message."""
+        replaces = U16_MAX if self.replaces is None else self.replaces
+        return _REFERENCE_MORE.pack(self.TYPE, self.number, replaces) + self.start.to_bytes()
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReferenceMore":
+        """The announcement in one control message; raises WireError."""
+        reader = _open("reference more", data, cls.TYPE)
+        number, replaces = reader.u16(), reader.u16()
+        return cls(number, None if replaces == U16_MAX else replaces, ReferenceStart.parse(reader.rest()))
+
+
+@dataclass(frozen=True)
+class ReferenceHeld:
+    """The receiver's answer to one more reference: frames may name it, or it could not be taken.
+
+    offset  size  field
+         0     1  type = 10
+         1     2  number of the reference
+         3     1  1 if it is held, 0 if it was refused
+    """
+
+    TYPE = 10
+
+    number: int
+    is_held: bool
+
+    def __post_init__(self) -> None:
+        check_range("reference held: number", self.number, 1, MAX_REFERENCE_NUMBER)
+
+    def to_bytes(self) -> bytes:
+        """The answer as one control message."""
+        return _REFERENCE_HELD.pack(self.TYPE, self.number, self.is_held)
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReferenceHeld":
+        """The answer in one control message; raises WireError."""
+        reader = _open("reference held", data, cls.TYPE)
+        number, is_held = reader.u16(), reader.u8()
+        check_range("reference held: is_held", is_held, 0, 1)
+        message = cls(number, bool(is_held))
+        reader.finish()
+        return message
+
+
+ControlMessage = (
+    Hello
+    | ReferenceStart
+    | ReferenceChunk
+    | ReferenceReady
+    | Ping
+    | Pong
+    | Bye
+    | ByeAck
+    | ReferenceMore
+    | ReferenceHeld
+)
 
 _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
     Hello,
@@ -266,6 +357,8 @@ _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
     Pong,
     Bye,
     ByeAck,
+    ReferenceMore,
+    ReferenceHeld,
 )
 _PARSERS = {message_class.TYPE: message_class.parse for message_class in _MESSAGE_CLASSES}
 

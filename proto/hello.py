@@ -14,6 +14,7 @@ MAX_AGENT_BYTES = 64
 MAX_CAPABILITIES = 16
 MAX_CAPABILITY_BYTES = 32
 MAX_RATE_FPS = 240.0
+MAX_REFERENCES = 64
 # Room for keys that a later version may add; this version reads past them.
 MAX_HELLO_BYTES = 4096
 
@@ -40,6 +41,7 @@ class Hello:
                   model_id      bin, 8 bytes that name the morphable model
                   identity      bin, float32 identity parameters laid out by headgan.codec, at most 1024 bytes
                   wants_reference  bool, whether the sender shall send its reference picture
+                  references    int, how many the receiver holds, or the sender sends, at most, 1..64; left out for 1
     """
 
     TYPE = 1
@@ -51,6 +53,7 @@ class Hello:
     identity: bytes = b""
     capabilities: tuple[str, ...] = ()
     wants_reference: bool = False
+    references: int = 1
     version: int = PROTOCOL_VERSION
 
     def __post_init__(self) -> None:
@@ -65,6 +68,7 @@ class Hello:
             check_text("hello: capability", capability, MAX_CAPABILITY_BYTES)
         check_length("hello: model_id", self.model_id, MODEL_ID_BYTES, MODEL_ID_BYTES)
         check_length("hello: identity", self.identity, 0, MAX_IDENTITY_BYTES)
+        check_range("hello: references", self.references, 1, MAX_REFERENCES)
         if len(self.identity) % 4:
             raise WireError(f"hello: identity: {len(self.identity)} bytes are not whole float32 numbers")
 
@@ -79,6 +83,7 @@ class Hello:
                 "model_id": self.model_id,
                 "identity": self.identity,
                 "wants_reference": self.wants_reference,
+                **({"references": self.references} if self.references > 1 else {}),
             }
         )
         return bytes((self.TYPE, self.version)) + bytes(fields)
@@ -109,6 +114,7 @@ class Hello:
             identity=fields.binary("identity"),
             capabilities=fields.texts("capabilities"),
             wants_reference=fields.truth("wants_reference"),
+            references=fields.whole("references", default=1),
             version=version,
         )
 
@@ -152,6 +158,12 @@ class _Fields:
         if isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool)):
             return float(value)
         raise self._wrong_type(key, value, "a number")
+
+    def whole(self, key: str, *, default: int) -> int:
+        value = self._fields.get(key, default)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise self._wrong_type(key, value, "a whole number")
 
     def binary(self, key: str) -> bytes:
         value = self._value(key)

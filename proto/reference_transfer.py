@@ -2,15 +2,24 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from headgan.proto.control import MAX_CHUNK_BYTES, ReferenceChunk, ReferenceStart
+from headgan.proto.control import (
+    MAX_CHUNK_BYTES,
+    SHA256_BYTES,
+    ReferenceChunk,
+    ReferenceMore,
+    ReferenceStart,
+)
 from headgan.proto.errors import WireError
+
+# A chunk of a later reference is small, so that it holds up no frame: 50 ms at 60 kbit/s.
+SMALL_CHUNK_BYTES = 300
 
 
 @dataclass(frozen=True)
 class Reference:
-    """The one picture of a call.
+    """A picture to draw from.
 
     Attributes:
         image: the encoded picture, at most 256 KiB.
@@ -32,11 +41,33 @@ def split_reference(reference: Reference) -> Iterator[ReferenceStart | Reference
         yield ReferenceChunk(offset, image[offset : offset + MAX_CHUNK_BYTES])
 
 
+def split_more(
+    number: int, reference: Reference, replaces: int | None = None
+) -> Iterator[ReferenceMore | ReferenceChunk]:
+    """The messages that carry one more reference, in order, to be sent one by one as the rate allows.
+
+    Raises:
+        WireError: it breaks a limit.
+    """
+    image = reference.image
+    blank = ReferenceStart(len(image), bytes(SHA256_BYTES), reference.media_type, reference.payload)
+    digest = hashlib.sha256(image + ReferenceMore(number, replaces, blank).to_bytes()).digest()
+    yield ReferenceMore(number, replaces, replace(blank, sha256=digest))
+    for offset in range(0, len(image), SMALL_CHUNK_BYTES):
+        yield ReferenceChunk(offset, image[offset : offset + SMALL_CHUNK_BYTES])
+
+
 class ReferenceAssembler:
     """Collects the chunks of one announced picture; they must come in order, as the channel keeps it."""
 
-    def __init__(self, start: ReferenceStart) -> None:
-        self._start = start
+    def __init__(self, announced: ReferenceStart | ReferenceMore) -> None:
+        # The digest of a later reference is also that of its announcement, with zeros in the digest's place.
+        self._announcement = b""
+        if isinstance(announced, ReferenceMore):
+            blank = replace(announced.start, sha256=bytes(SHA256_BYTES))
+            self._announcement = replace(announced, start=blank).to_bytes()
+            announced = announced.start
+        self._start = announced
         self._image = bytearray()
 
     def add(self, chunk: ReferenceChunk) -> Reference | None:
@@ -54,6 +85,6 @@ class ReferenceAssembler:
         if len(self._image) < self._start.total_bytes:
             return None
         image = bytes(self._image)
-        if hashlib.sha256(image).digest() != self._start.sha256:
+        if hashlib.sha256(image + self._announcement).digest() != self._start.sha256:
             raise WireError("reference picture: the bytes do not match their sha256")
         return Reference(image, self._start.media_type, self._start.payload)

@@ -6,6 +6,8 @@
       WAITING   ReferenceStart, chunks ─▶ WAITING    only when the receiver wants a reference
                 ◀───────── ReferenceReady            the receiver holds one, sent or its own
       STREAMING ParamPackets ───────────▶ STREAMING  on the other channel
+                ReferenceMore, chunks ──▶            only to a receiver that holds several
+                ◀────────── ReferenceHeld            frames may name it from now on
                 ◀── Bye, ByeAck ──▶                  from either side, in any state
 
 No socket, no clock: the caller brings `now_ms` of any monotonic clock and moves the bytes.
@@ -25,12 +27,21 @@ from headgan.proto.control import (
     Ping,
     Pong,
     ReferenceChunk,
+    ReferenceHeld,
+    ReferenceMore,
     ReferenceReady,
     ReferenceStart,
     parse_control,
 )
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
+from headgan.proto.more_references import (
+    MoreReceived,
+    MoreRefused,
+    OfferedReferences,
+    ReceivedReferences,
+    ReferenceAnswered,
+)
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
 from headgan.proto.wire import ParamPacket, parse_params
 
@@ -87,7 +98,18 @@ class PeerLost:
     silent_ms: int
 
 
-Event = PeerHello | ReferenceReceived | StartStreaming | PeerBye | ByeDone | ModelMismatch | PeerLost
+Event = (
+    PeerHello
+    | ReferenceReceived
+    | MoreReceived
+    | MoreRefused
+    | ReferenceAnswered
+    | StartStreaming
+    | PeerBye
+    | ByeDone
+    | ModelMismatch
+    | PeerLost
+)
 
 
 @dataclass(frozen=True)
@@ -126,6 +148,7 @@ class Session:
         self._state = SessionState.NEW
         self._peer_hello: Hello | None = None
         self._assembler: ReferenceAssembler | None = None
+        self._offered, self._received = OfferedReferences(), ReceivedReferences()
         self._clock = PeerClock()
         self._heard_ms = 0
         self._next_ping_ms = 0
@@ -195,6 +218,12 @@ class Session:
                 return Step()
             case ReferenceReady():
                 return self._on_reference_ready()
+            case ReferenceMore():
+                return self._on_more(message)
+            case ReferenceHeld():
+                return self._on_reference_held(message)
+            case ReferenceChunk() if self._state is SessionState.STREAMING:
+                return self._on_more(message)
             case _:
                 return self._on_reference(message)
 
@@ -220,6 +249,31 @@ class Session:
             raise ValueError("only a receiver that met its peer gets ready, once")
         self._state = SessionState.STREAMING
         return _send(ReferenceReady())
+
+    @property
+    def references(self) -> int:
+        """How many references the receiver of this call holds, as both sides have said; 1 before Hello."""
+        peer = self._peer_hello
+        return 1 if peer is None else min(self._hello.references, peer.references)
+
+    def offer_reference(
+        self, number: int, reference: Reference, replaces: int | None = None
+    ) -> tuple[bytes, ...]:
+        """The messages that carry one more reference; the caller sends them one by one, as the rate allows.
+
+        Raises:
+            ValueError: the receiver holds no more than one, or the number is not above all before it.
+            WireError: the picture breaks a limit.
+        """
+        is_ready = self._hello.role is Role.SENDER and self._state is SessionState.STREAMING
+        if not is_ready or self.references == 1:
+            raise ValueError(f"reference {number} cannot be offered now")
+        return self._offered.offer(number, reference, replaces)
+
+    def answer_reference(self, number: int, *, is_held: bool) -> Step:
+        """Says whether this receiver holds the reference of a `MoreReceived`."""
+        answer = self._received.answer(number, is_held=is_held)
+        return Step() if self.is_over else _send(answer)
 
     def tick(self, now_ms: int) -> Step:
         """Lets time pass; call it a few times a second, at least once a second."""
@@ -277,6 +331,24 @@ class Session:
             raise WireError("ReferenceChunk came before ReferenceStart")
         reference = self._assembler.add(message)
         return Step(events=(ReferenceReceived(reference),) if reference else ())
+
+    def _on_more(self, message: ReferenceMore | ReferenceChunk) -> Step:
+        if (
+            self._hello.role is Role.SENDER
+            or self._state is not SessionState.STREAMING
+            or self.references == 1
+        ):
+            raise WireError(f"{type(message).__name__} came, but this call has no more references now")
+        if isinstance(message, ReferenceMore):
+            answers, events = self._received.on_start(message)
+        else:
+            answers, events = self._received.on_chunk(message)
+        return _send(*answers, events=events)
+
+    def _on_reference_held(self, message: ReferenceHeld) -> Step:
+        if self._hello.role is not Role.SENDER:
+            raise WireError("ReferenceHeld came from a sender")
+        return Step(events=(self._offered.on_held(message),))
 
     def _on_reference_ready(self) -> Step:
         if self._hello.role is not Role.SENDER or self._state is not SessionState.WAITING:

@@ -17,7 +17,11 @@ MAX_PAYLOAD_BYTES = 1024
 
 PARAMS_TYPE = 1
 FLAG_HAS_FACE = 0b0000_0001
+FLAG_NAMES_REFERENCES = 0b0000_0010
+# A frame is drawn from so many references at most.
+MAX_NAMED_REFERENCES = 8
 _PARAMS_HEADER = struct.Struct("!BBII")
+_MAX_AFTER_HEADER = 1 + 2 * MAX_NAMED_REFERENCES + MAX_PAYLOAD_BYTES
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,15 @@ class ParamPacket:
 
     offset  size  field
          0     1  type = 1
-         1     1  flags: bit 0 has_face, all others 0
+         1     1  flags: bit 0 has_face, bit 1 names_references, all others 0
          2     4  seq, counts the frames that were sent, wraps to 0
          6     4  capture_ms on the sender's clock, modulo 2**32
         10  0..1024  payload, to the end of the message
+
+    With names_references, for a receiver that holds several, these are before the payload:
+
+        10     1  count, 1..8
+        11   2 c  numbers of the references to draw the frame from, the best one first, 2 bytes each
 
     The payload belongs to `headgan.codec`: here it is opaque, so a payload that lost its end is not noticed.
     It may be empty only in a packet that says that the frame has no face.
@@ -39,8 +48,12 @@ class ParamPacket:
     capture_ms: int
     has_face: bool
     payload: bytes
+    references: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        check_range("param packet: references", len(self.references), 0, MAX_NAMED_REFERENCES)
+        for number in self.references:
+            check_range("param packet: reference", number, 0, U16_MAX - 1)
         check_range("param packet: seq", self.seq, 0, U32_MAX)
         check_range("param packet: capture_ms", self.capture_ms, 0, U32_MAX)
         check_length("param packet: payload", self.payload, 1 if self.has_face else 0, MAX_PAYLOAD_BYTES)
@@ -48,7 +61,12 @@ class ParamPacket:
     def to_bytes(self) -> bytes:
         """The packet as one message of the channel `params`."""
         flags = FLAG_HAS_FACE if self.has_face else 0
-        return _PARAMS_HEADER.pack(PARAMS_TYPE, flags, self.seq, self.capture_ms) + self.payload
+        named = b""
+        if self.references:
+            flags |= FLAG_NAMES_REFERENCES
+            numbers = b"".join(number.to_bytes(2, "big") for number in self.references)
+            named = bytes((len(self.references),)) + numbers
+        return _PARAMS_HEADER.pack(PARAMS_TYPE, flags, self.seq, self.capture_ms) + named + self.payload
 
     @classmethod
     def parse(cls, data: bytes) -> "ParamPacket":
@@ -57,13 +75,19 @@ class ParamPacket:
         Raises:
             WireError: the bytes are not a packet of this version.
         """
-        check_length("param packet", data, _PARAMS_HEADER.size, _PARAMS_HEADER.size + MAX_PAYLOAD_BYTES)
+        check_length("param packet", data, _PARAMS_HEADER.size, _PARAMS_HEADER.size + _MAX_AFTER_HEADER)
         packet_type, flags, seq, capture_ms = _PARAMS_HEADER.unpack_from(data)
         if packet_type != PARAMS_TYPE:
             raise WireError(f"param packet: type {packet_type}, this version knows only {PARAMS_TYPE}")
-        if flags & ~FLAG_HAS_FACE:
+        if flags & ~(FLAG_HAS_FACE | FLAG_NAMES_REFERENCES):
             raise WireError(f"param packet: flags {flags:#04x} has bits that this version does not know")
-        return cls(seq, capture_ms, bool(flags & FLAG_HAS_FACE), data[_PARAMS_HEADER.size :])
+        reader = Reader("param packet", data[_PARAMS_HEADER.size :])
+        references: tuple[int, ...] = ()
+        if flags & FLAG_NAMES_REFERENCES:
+            count = reader.u8()
+            check_range("param packet: references", count, 1, MAX_NAMED_REFERENCES)
+            references = tuple(reader.u16() for _ in range(count))
+        return cls(seq, capture_ms, bool(flags & FLAG_HAS_FACE), reader.rest(), references)
 
 
 def parse_params(data: bytes) -> ParamPacket:

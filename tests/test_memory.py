@@ -165,8 +165,6 @@ def test_the_sender_names_only_what_the_receiver_holds_and_keeps_its_rate(
                 assert all(memory.get(number) is not None for number in message)
             elif message.number in refusals:
                 to_sender.append((step + delay, message.number, False))
-                if message.replaces is not None:
-                    memory.drop(message.replaces)
             else:
                 memory.admit(message.number, message.item, replaces=message.replaces)
                 to_sender.append((step + delay, message.number, True))

@@ -2,14 +2,28 @@
 
 import heapq
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from headgan.codec.memory import ReferenceMemory
 from headgan.proto.clock import ClockEstimate, PeerClock, wrap_ms
-from headgan.proto.control import Bye, ByeAck, ByeReason, Ping, Pong, ReferenceChunk, ReferenceReady
+from headgan.proto.control import (
+    Bye,
+    ByeAck,
+    ByeReason,
+    Ping,
+    Pong,
+    ReferenceChunk,
+    ReferenceHeld,
+    ReferenceReady,
+)
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
-from headgan.proto.reference_transfer import Reference, split_reference
+from headgan.proto.more_references import MoreReceived, MoreRefused, ReferenceAnswered
+from headgan.proto.reference_transfer import Reference, split_more, split_reference
 from headgan.proto.session import (
     ByeDone,
     Event,
@@ -216,6 +230,134 @@ def test_messages_out_of_order_are_refused(
         session.receive(message.to_bytes(), 1)
     with pytest.raises(WireError, match=error):
         session.receive(messages[-1].to_bytes(), 2)
+
+
+def streaming_pair(references: int = 4) -> tuple[Session, Session]:
+    link = Link(
+        Session(replace(SENDER_HELLO, references=references), REFERENCE),
+        Session(replace(RECEIVER_HELLO, references=references)),
+    )
+    link.run(300)
+    return link.sessions
+
+
+def more(text: str) -> Reference:
+    return Reference(text.encode() * 100, "video/vp9", text.encode())
+
+
+def test_one_more_reference_is_sent_held_and_named() -> None:
+    sender, receiver = streaming_pair()
+    messages = sender.offer_reference(1, more("smile"), replaces=0)
+    assert len(messages) == 3 and max(map(len, messages)) < 320  # small chunks hold up no frame
+    *steps, last = (receiver.receive(data, 400) for data in messages)
+    assert all(step == Step() for step in steps)
+    assert last == Step(events=(MoreReceived(1, 0, more("smile")),))
+    (answer,) = receiver.answer_reference(1, is_held=True).messages
+    assert sender.receive(answer, 500).events == (ReferenceAnswered(1, is_held=True),)
+    with pytest.raises(WireError, match="answered or never offered"):
+        sender.receive(answer, 501)
+    with pytest.raises(ValueError, match="was answered"):
+        receiver.answer_reference(1, is_held=True)
+
+
+def test_the_smaller_memory_counts() -> None:
+    assert streaming_pair(1)[0].references == 1
+    link = Link(
+        Session(replace(SENDER_HELLO, references=16), REFERENCE),
+        Session(replace(RECEIVER_HELLO, references=5)),
+    )
+    assert link.sessions[0].references == 1  # not known yet
+    link.run(300)
+    assert [session.references for session in link.sessions] == [5, 5]
+
+
+def test_more_references_may_not_come_where_one_is_held() -> None:
+    sender, receiver = streaming_pair(1)
+    with pytest.raises(ValueError, match="cannot be offered"):
+        sender.offer_reference(1, more("smile"))
+    with pytest.raises(WireError, match="no more references"):
+        receiver.receive(next(split_more(1, more("smile"))).to_bytes(), 400)
+    sender, receiver = streaming_pair(4)
+    sender.offer_reference(3, more("smile"))
+    with pytest.raises(ValueError, match="after reference 3"):
+        sender.offer_reference(3, more("smile"))
+    receiver.receive(next(split_more(3, more("smile"))).to_bytes(), 400)
+    with pytest.raises(WireError, match="after reference 3"):
+        receiver.receive(next(split_more(2, more("smile"))).to_bytes(), 400)
+    with pytest.raises(WireError, match="from a sender"):
+        receiver.receive(ReferenceHeld(1, is_held=True).to_bytes(), 400)
+    with pytest.raises(WireError, match="no more references"):
+        sender.receive(next(split_more(5, more("smile"))).to_bytes(), 400)
+
+
+@settings(derandomize=True, deadline=None, database=None, max_examples=300)
+@given(st.data())
+def test_both_sides_agree_on_what_is_held_whatever_happens_to_the_transfers(data: st.DataObject) -> None:
+    """Chunks and announcements are lost, repeated, exchanged and damaged; answers are late; frames overtake them."""
+    sender, receiver = streaming_pair()
+    memory: ReferenceMemory[Reference] = ReferenceMemory(4)
+    memory.admit(0, REFERENCE)
+    sent: dict[int, Reference] = {}
+    usable = {0}
+    unanswered: dict[int, int | None] = {}
+    to_receiver: list[bytes] = []
+    to_sender: list[bytes] = []
+    number = 0
+    for _ in range(data.draw(st.integers(5, 60))):
+        match data.draw(st.sampled_from(("offer", "deliver", "deliver", "deliver", "answer", "frame"))):
+            case "offer" if not unanswered:
+                number += data.draw(st.integers(1, 3))
+                replaces = min(usable) if len(usable) == 4 else None
+                sent[number] = more(f"reference {number}")
+                usable.discard(-1 if replaces is None else replaces)
+                unanswered[number] = replaces
+                to_receiver += _damaged(data, sender.offer_reference(number, sent[number], replaces))
+            case "deliver" if to_receiver:
+                try:
+                    step = receiver.receive(to_receiver.pop(0), 400)
+                except WireError:
+                    continue  # ends a call: nothing is used any more, and nothing wrong
+                to_sender += step.messages
+                for event in step.events:
+                    assert isinstance(event, MoreReceived | MoreRefused)
+                    if isinstance(event, MoreReceived):
+                        is_held = data.draw(st.booleans())
+                        if is_held:
+                            memory.admit(event.number, event.reference, replaces=event.replaces)
+                        to_sender += receiver.answer_reference(event.number, is_held=is_held).messages
+            case "answer" if to_sender:
+                try:
+                    step = sender.receive(to_sender.pop(0), 500)
+                except WireError:
+                    continue
+                for answered in step.events:
+                    assert isinstance(answered, ReferenceAnswered)
+                    replaced = unanswered.pop(answered.number)
+                    back = answered.number if answered.is_held else replaced
+                    usable |= set() if back is None else {back}
+            case "frame":
+                for used in usable - {0}:
+                    assert memory.get(used) == sent[used]
+        assert len(memory) <= 4
+
+
+def _damaged(data: st.DataObject, messages: tuple[bytes, ...]) -> list[bytes]:
+    """The messages, or what a line that keeps nothing of its promises makes of them."""
+    result = list(messages)
+    for _ in range(data.draw(st.integers(0, 2))):
+        place = data.draw(st.integers(0, len(result) - 1))
+        match data.draw(st.sampled_from(("lose", "repeat", "exchange", "damage"))):
+            case "lose" if len(result) > 1:
+                del result[place]
+            case "repeat":
+                result.insert(place, result[place])
+            case "exchange":
+                result[place], result[0] = result[0], result[place]
+            case "damage":
+                damaged = bytearray(result[place])
+                damaged[-1] ^= 0x40
+                result[place] = bytes(damaged)
+    return result
 
 
 def test_params_out_of_order_are_refused() -> None:

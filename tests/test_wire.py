@@ -24,13 +24,15 @@ from headgan.proto.control import (
     Ping,
     Pong,
     ReferenceChunk,
+    ReferenceHeld,
+    ReferenceMore,
     ReferenceReady,
     ReferenceStart,
     parse_control,
 )
 from headgan.proto.errors import WireError
 from headgan.proto.hello import MAX_IDENTITY_BYTES, Hello, Role
-from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
+from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
 from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
 
 # The same examples in every run, and no time limit that a busy machine could break.
@@ -49,6 +51,9 @@ EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
     "Pong": Pong(1000, 51000),
     "Bye": Bye(ByeReason.HANGUP, "bye", 250),
     "ByeAck": ByeAck(),
+    "ParamPacket that names references": ParamPacket(9, 123536, True, bytes((1, 2, 3, 4, 5)), (3, 0)),
+    "ReferenceMore": next(iter(split_more(3, Reference(PICTURE, "video/vp9", b"\x01\x02"), 1))),
+    "ReferenceHeld": ReferenceHeld(3, True),
 }
 HELLO_FIELDS: dict[str, Any] = {
     "role": "receiver",
@@ -63,8 +68,9 @@ HELLO_FIELDS: dict[str, Any] = {
 u32 = st.integers(0, U32_MAX)
 printable = st.text(st.characters(categories=("L", "N", "P", "S")), max_size=8)
 payloads = st.binary(max_size=MAX_PAYLOAD_BYTES)
-param_packets = st.builds(ParamPacket, u32, u32, st.just(True), payloads.filter(bool)) | st.builds(
-    ParamPacket, u32, u32, st.just(False), payloads
+numbers = st.lists(st.integers(0, 65534), max_size=8).map(tuple)
+param_packets = st.builds(ParamPacket, u32, u32, st.just(True), payloads.filter(bool), numbers) | st.builds(
+    ParamPacket, u32, u32, st.just(False), payloads, numbers
 )
 control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(
@@ -76,6 +82,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
         identity=st.lists(st.binary(min_size=4, max_size=4), max_size=8).map(b"".join),
         capabilities=st.lists(printable, max_size=16).map(tuple),
         wants_reference=st.booleans(),
+        references=st.integers(1, 64),
         version=st.just(1),
     ),
     st.builds(
@@ -93,6 +100,13 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(Pong, u32, u32),
     st.builds(Bye, st.sampled_from(ByeReason), printable, u32),
     st.just(ByeAck()),
+    st.builds(
+        lambda number, step, start: ReferenceMore(number, number - step if step else None, start),
+        st.integers(1, 65534),
+        st.integers(0, 1),
+        st.builds(ReferenceStart, st.integers(1, 9999), st.just(bytes(32)), st.just("video/vp9"), payloads),
+    ),
+    st.builds(ReferenceHeld, st.integers(1, 65534), st.booleans()),
 )
 
 
@@ -119,7 +133,7 @@ def test_protocol_document_examples_are_the_bytes_of_the_messages() -> None:
 def test_every_truncation_and_every_extension_fails(name: str) -> None:
     data = EXAMPLES[name].to_bytes()
     # A ParamPacket has no length in itself, so only a cut header can be noticed.
-    length = 10 if name.startswith("ParamPacket") else len(data)
+    length = (15 if "names" in name else 10) if name.startswith("ParamPacket") else len(data)
     for end in range(length):
         with pytest.raises(WireError):
             parse_example(name, data[:end])
@@ -132,7 +146,8 @@ def test_every_truncation_and_every_extension_fails(name: str) -> None:
 @given(param_packets)
 def test_param_packet_round_trip(packet: ParamPacket) -> None:
     data = packet.to_bytes()
-    assert len(data) == 10 + len(packet.payload)
+    named = 1 + 2 * len(packet.references) if packet.references else 0
+    assert len(data) == 10 + named + len(packet.payload)
     assert parse_params(data) == packet
 
 
@@ -145,7 +160,7 @@ def test_control_round_trip(message: ControlMessage) -> None:
 
 
 @repeatable
-@given(st.binary(max_size=80), st.integers(0, 9))
+@given(st.binary(max_size=80), st.integers(0, 11))
 def test_random_bytes_raise_nothing_but_wire_error(data: bytes, first: int) -> None:
     for attempt in (data, bytes((first,)) + data, b"\x01\x01" + data):
         for parse in (parse_params, parse_control):
@@ -176,7 +191,10 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     [
         b"",
         b"\x02\x01" + bytes(8),  # unknown type
-        b"\x01\x02" + bytes(9),  # unknown flag
+        b"\x01\x04" + bytes(9),  # unknown flag
+        b"\x01\x02" + bytes(9),  # names no reference
+        b"\x01\x02" + bytes(8) + b"\x09" + bytes(18),  # names too many
+        b"\x01\x02" + bytes(8) + b"\x01\xff\xff",  # names what stands for none
         b"\x01\x01" + bytes(8),  # a face without parameters
         b"\x01\x01" + bytes(8 + MAX_PAYLOAD_BYTES + 1),
     ],
@@ -205,6 +223,9 @@ def test_bad_param_packets_are_refused(data: bytes) -> None:
         ({"identity": bytes(MAX_IDENTITY_BYTES + 4)}, "identity"),
         ({"identity": bytes(3)}, "whole float32"),
         ({"wants_reference": 1}, "wants_reference is a int"),
+        ({"references": 0}, "references is 0"),
+        ({"references": 65}, "references is 65"),
+        ({"references": 2.0}, "references is a float"),
         ({"later": msgpack.ExtType(5, b"x")}, "limits"),
         ({"later": bytes(5000)}, "hello: 5"),
     ],
@@ -240,6 +261,10 @@ def test_hello_refuses_what_is_not_one_small_map(packed: bytes) -> None:
         lambda: ReferenceStart(1, bytes(32), "jpeg", b""),
         lambda: ReferenceChunk(0, b""),
         lambda: ReferenceChunk(0, bytes(MAX_CHUNK_BYTES + 1)),
+        lambda: ReferenceMore(0, None, ReferenceStart(1, bytes(32), "image/jpeg", b"")),
+        lambda: ReferenceMore(2, 2, ReferenceStart(1, bytes(32), "image/jpeg", b"")),
+        lambda: ReferenceHeld(65535, True),
+        lambda: ParamPacket(0, 0, True, b"a", (1,) * 9),
         lambda: Bye(ByeReason.ERROR, "a" * (MAX_BYE_TEXT_BYTES + 1), 0),
         lambda: Bye(ByeReason.ERROR, "two\nlines", 0),
     ],
@@ -250,8 +275,10 @@ def test_messages_over_the_limits_cannot_be_made(make: Callable[[], object]) -> 
 
 
 def test_unknown_types_and_reasons_are_refused() -> None:
-    with pytest.raises(WireError, match="type 9 is unknown"):
-        parse_control(b"\x09")
+    with pytest.raises(WireError, match="type 11 is unknown"):
+        parse_control(b"\x0b")
+    with pytest.raises(WireError, match="is_held is 2"):
+        parse_control(b"\x0a\x00\x01\x02")
     with pytest.raises(WireError, match="reason 6 is unknown"):
         parse_control(b"\x07\x06" + bytes(6))
     with pytest.raises(WireError, match="must be 1"):
