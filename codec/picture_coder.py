@@ -23,7 +23,7 @@ QUALITY = 34
 _MAX_BYTES = 256 * 1024
 _OPTIONS = {
     "deadline": "good",
-    "cpu-used": "2",
+    "cpu-used": "4",
     "lag-in-frames": "0",
     "auto-alt-ref": "0",
     "b": "0",

@@ -48,7 +48,7 @@ class Link:
         self._session = session
         self._clock_ms = clock_ms
         self._on_params = on_params
-        # A session makes few events, each at most once or twice in a call, so neither queue can grow.
+        # A session makes few events, the most frequent for each reference of a call, so neither queue can grow.
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         self._farewell = asyncio.Event()
@@ -102,6 +102,15 @@ class Link:
     def send_params(self, packet: ParamPacket) -> bool:
         """Sends one frame; False when it was dropped because an earlier one is still queued."""
         return self._peer.send_params(packet.to_bytes())
+
+    def send_control(self, message: bytes) -> None:
+        """Sends one message of the session's own, such as of `Session.offer_reference`, on `control`."""
+        if not self._session.is_over:
+            self._outgoing.put_nowait(message)
+
+    def answer_reference(self, number: int, *, is_held: bool) -> None:
+        """Tells the sender whether one more of its references is held."""
+        self._apply(self._session.answer_reference(number, is_held=is_held))
 
     def reference_ready(self) -> None:
         """Tells the sender to start."""

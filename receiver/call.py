@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.params import FaceParams, parse_identity
+from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.still import decode_still
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
@@ -21,6 +23,7 @@ from headgan.proto.errors import HeadganError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link, end_tasks, unless_set
+from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, ReferenceReceived, Session
@@ -28,6 +31,7 @@ from headgan.proto.signalling import Address, Listener
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, ViewerStats
 from headgan.receiver.playback import Playback, ShownPicture
+from headgan.receiver.quiet_worker import QuietWorker
 from headgan.receiver.reference_photo import ReferencePhoto
 
 log = logging.getLogger(__name__)
@@ -44,12 +48,14 @@ class ReceiveSettings:
         ice: STUN and TURN servers.
         rate_fps: of the recording, until the sender says its own.
         record_path: the recording, or None.
+        references: how many pictures of the sender to hold.
     """
 
     listen: Address
     ice: IceConfig
     rate_fps: float
     record_path: Path | None
+    references: int = DEFAULT_CAPACITY
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,8 @@ class ReceiverCall:
         self._hello: Hello | None = None
         self._highest_seq = -1
         self._rates = _Rates()
+        self._decoder = PictureDecoder()
+        self._quiet = QuietWorker()
 
     @property
     def known_sent(self) -> int:
@@ -111,6 +119,7 @@ class ReceiverCall:
             raise
         finally:
             await end_tasks(window)
+            await asyncio.to_thread(self._quiet.close)
 
     async def _run(self, stopped: asyncio.Event) -> None:
         settings = self._settings
@@ -128,6 +137,8 @@ class ReceiverCall:
                 model_id=self._model.model_id,
                 capabilities=("params-float32", "gaze"),
                 wants_reference=self._own_reference is None,
+                # A photograph of one's own choice is not mixed with what the camera sees.
+                references=settings.references if self._own_reference is None else 1,
             )
             link = Link(self.peer, Session(hello), clock_ms=self._clock_ms, on_params=self._take)
             try:
@@ -178,6 +189,8 @@ class ReceiverCall:
                     await self._start(own, link)
             case ReferenceReceived(reference):
                 await self._start(self._read_reference(reference), link)
+            case MoreReceived():
+                await self._take_reference(event, link)
             case PeerBye(bye):
                 self._on_bye(bye)
                 return True
@@ -201,11 +214,26 @@ class ReceiverCall:
         return parse_identity(self._hello.identity, self._model.identity_size)
 
     def _read_reference(self, reference: Reference) -> ReferenceImage:
-        return ReferenceImage(
-            decode_still(reference.image, reference.media_type),
-            self._caller(),
-            FaceParams.parse(reference.payload),
-        )
+        if reference.media_type == CHAIN_MEDIA_TYPE:
+            picture_rgb = self._decoder.decode(reference.image)
+        else:
+            picture_rgb = decode_still(reference.image, reference.media_type)
+        return ReferenceImage(picture_rgb, self._caller(), FaceParams.parse(reference.payload))
+
+    async def _take_reference(self, more: MoreReceived, link: Link) -> None:
+        """Holds one more reference, or says that it could not be taken."""
+        try:
+            reference = self._read_reference(more.reference)
+        except WireError as error:
+            log.info("reference %d is refused: %s", more.number, error)
+            is_held = False
+        else:
+            reconstructor = await asyncio.to_thread(Reconstructor, self._model, self._generator, reference)
+            if self.playback is None or link.session.is_over:
+                return
+            self.playback.hold(more.number, reconstructor, more.replaces)
+            is_held = True
+        link.answer_reference(more.number, is_held=is_held)
 
     async def _start(self, reference: ReferenceImage, link: Link) -> None:
         """Prepares to draw `reference`, then lets the sender start."""
@@ -221,6 +249,7 @@ class ReceiverCall:
             clock_ms=self._clock_ms,
             age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
             show=self._show,
+            capacity=link.session.references,
         )
         if not link.session.is_over:
             link.reference_ready()
@@ -230,7 +259,7 @@ class ReceiverCall:
         params = FaceParams.parse(packet.payload) if packet.has_face else None
         self._highest_seq = max(self._highest_seq, packet.seq)
         if self.playback:
-            self.playback.take(packet.seq, packet.capture_ms, params, self._clock_ms())
+            self.playback.take(packet.seq, packet.capture_ms, params, self._clock_ms(), packet.references)
 
     @staticmethod
     def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
+from headgan.proto.errors import UsageError
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
@@ -32,6 +34,9 @@ class ReceiveOptions:
         None,
         "photograph of the person to show; left out, the sender's first good frame is used",
         metavar="PHOTO",
+    )
+    references: int = option(
+        DEFAULT_CAPACITY, "pictures of the sender to hold, which it sends as it goes on", metavar="N"
     )
     viewer: str = option(
         "web", "how to watch: a page for the browser, a window, or nothing", choices=("web", "window", "none")
@@ -69,11 +74,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _receive(options: ReceiveOptions) -> int:
+    if not 1 <= options.references <= MAX_CAPACITY:
+        raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
     settings = ReceiveSettings(
         listen=parse_address(options.listen),
         ice=IceConfig(stun=options.stun, turn=options.turn),
         rate_fps=25.0,
         record_path=options.record,
+        references=options.references,
     )
     check_writable(options.record, "--record")
     check_writable(options.stats, "--stats")

@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import Reconstructor
+from headgan.proto.errors import WireError
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 
 log = logging.getLogger(__name__)
@@ -36,13 +38,26 @@ class ShownPicture:
 
     Attributes:
         picture_rgb: uint8 [256, 256, 3].
-        has_face: False while the last picture is held because the sender sees no face.
+        has_face: False while the last picture is held because the sender sees no face, or names an unknown reference.
         latency_ms: since its capture; None until the sender's clock is known.
     """
 
     picture_rgb: NDArray[np.uint8]
     has_face: bool
     latency_ms: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Frame:
+    """A frame as it came.
+
+    Attributes:
+        params: the face, or None.
+        references: numbers of those to draw it from, the best one first; empty for the first of the call.
+    """
+
+    params: FaceParams | None
+    references: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -66,29 +81,35 @@ class Playback:
         clock_ms: Callable[[], float],
         age_ms: Callable[[int, float], float | None],
         show: Callable[[ShownPicture], None],
+        capacity: int = 1,
     ) -> None:
         """Starts the thread.
 
         Args:
-            reconstructor: draws the caller; nobody else may use it from now on.
+            reconstructor: draws the caller from the first reference; nobody else may use it from now on.
             first_picture: uint8 [256, 256, 3], held until the first frame with a face.
             rate_fps: of the recording.
             record_path: the recording, or None.
             clock_ms: a monotonic clock.
             age_ms: (the sender's capture time, now) to the time between, or None while it is unknown.
             show: takes each picture, on the drawing thread; must not block.
+            capacity: how many references are held.
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
         self.without_face = 0
-        self._reconstructor = reconstructor
+        self.unknown_reference = 0
+        self._memory: ReferenceMemory[Reconstructor] = ReferenceMemory(capacity)
+        self._memory.admit(0, reconstructor)
+        # Frames that were on their way may still name the one that was given up last.
+        self._given_up: tuple[int, Reconstructor] | None = None
         self._picture = first_picture
         self._rate_fps = rate_fps
         self._record_path = record_path
         self._clock_ms = clock_ms
         self._age_ms = age_ms
         self._show = show
-        self._buffer: JitterBuffer[FaceParams | None] = JitterBuffer()
+        self._buffer: JitterBuffer[_Frame] = JitterBuffer()
         self._changed = threading.Condition()
         self._is_closing = False
         self._error: Exception | None = None
@@ -96,7 +117,7 @@ class Playback:
         self._thread.start()
 
     @property
-    def buffer(self) -> JitterBuffer[FaceParams | None]:
+    def buffer(self) -> JitterBuffer[_Frame]:
         """Its counts, to be read after `close`."""
         return self._buffer
 
@@ -105,15 +126,42 @@ class Playback:
         """What ended the thread before its time."""
         return self._error
 
-    def take(self, seq: int, capture_ms: int, params: FaceParams | None, now_ms: float) -> None:
+    def take(
+        self,
+        seq: int,
+        capture_ms: int,
+        params: FaceParams | None,
+        now_ms: float,
+        references: tuple[int, ...] = (),
+    ) -> None:
         """Takes a frame that arrived at `now_ms`; `params` is None when the sender sees no face.
 
         Raises:
             WireError: the sender's clock jumped.
         """
         with self._changed:
-            self._buffer.push(seq, capture_ms, params, now_ms)
+            self._buffer.push(seq, capture_ms, _Frame(params, references), now_ms)
             self._changed.notify()
+
+    def hold(self, number: int, reconstructor: Reconstructor, replaces: int | None) -> None:
+        """Takes one more reference, in place of another if it names one.
+
+        Raises:
+            WireError: the sender has another idea of what is held.
+        """
+        with self._changed:
+            given_up = None if replaces is None else self._memory.get(replaces)
+            try:
+                self._memory.admit(number, reconstructor, replaces=replaces)
+            except ValueError as exc:
+                raise WireError(str(exc)) from exc
+            if replaces is not None and given_up is not None:
+                self._given_up = (replaces, given_up)
+
+    @property
+    def references_held(self) -> int:
+        """How many references there are to draw from."""
+        return len(self._memory)
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Plays out what has arrived, finishes the recording, and re-raises an error of the thread."""
@@ -146,7 +194,7 @@ class Playback:
                 with self.times.measure("record"):
                     writer.write(shown.picture_rgb, due.capture_ms)
 
-    def _next_due(self) -> Due[FaceParams | None] | None:
+    def _next_due(self) -> Due[_Frame] | None:
         """Waits for the next packet's time; None at the end."""
         with self._changed:
             while True:
@@ -161,19 +209,34 @@ class Playback:
                 else:
                     self._changed.wait(max(0.0, next_ms - self._clock_ms()) / 1000)
 
-    def _draw(self, due: Due[FaceParams | None]) -> ShownPicture:
-        if due.item is None:
+    def _draw(self, due: Due[_Frame]) -> ShownPicture:
+        params = due.item.params
+        reconstructor = self._reconstructor(due.item.references)
+        if params is None:
             self.without_face += 1
+        elif reconstructor is None:
+            self.unknown_reference += 1
         else:
             with self.times.measure("draw"):
-                self._picture = self._reconstructor.draw(due.item)
+                self._picture = reconstructor.draw(params)
         now_ms = self._clock_ms()
         latency_ms = self._age_ms(due.capture_ms, now_ms)
         if latency_ms is not None:
             self.latencies.append(Latency(now_ms, latency_ms))
-        return ShownPicture(self._picture, due.item is not None, latency_ms)
+        return ShownPicture(self._picture, params is not None and reconstructor is not None, latency_ms)
 
-    def _open_writer(self, path: Path, first: Due[FaceParams | None]) -> TimedWriter:
+    def _reconstructor(self, references: tuple[int, ...]) -> Reconstructor | None:
+        """Draws from the best of these that is held; None if none is."""
+        with self._changed:
+            for number in references or (0,):
+                found = self._memory.get(number)
+                if found is None and self._given_up is not None and self._given_up[0] == number:
+                    found = self._given_up[1]
+                if found is not None:
+                    return found
+        return None
+
+    def _open_writer(self, path: Path, first: Due[_Frame]) -> TimedWriter:
         # The video starts with the first frame that was sent, even when it came too late or never.
         with self._changed:
             earliest = self._buffer.earliest or first

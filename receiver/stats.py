@@ -37,7 +37,9 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
             "lost": call.known_sent - counts.arrived,
             "duplicates": counts.duplicates,
             "no_face": call.playback.without_face,
+            "unknown_reference": call.playback.unknown_reference,
         }
+        stats["references_held"] = call.playback.references_held
         stats["latency_ms"] = latency_report(call.playback.latencies)
         stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)
         stats["stages_ms"] = call.playback.times.report()

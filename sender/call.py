@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.params import identity_to_bytes
+from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
+from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.morphable import MorphableModel
@@ -23,6 +26,7 @@ from headgan.proto.errors import DeviceError, HeadganError, PeerError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link, end_tasks, unless_set
+from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
@@ -30,6 +34,7 @@ from headgan.proto.signalling import Address, call
 from headgan.proto.wire import ParamPacket
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.camera import Camera
+from headgan.sender.memory_filler import MemoryFiller, Shipment
 from headgan.sender.sources import Source
 
 log = logging.getLogger(__name__)
@@ -48,12 +53,16 @@ class SendSettings:
         ice: STUN and TURN servers.
         rate_fps: frames a second.
         crop_path: where the video that is encoded goes, or None.
+        references: how many pictures of the caller the receiver may hold.
+        reference_kbps: kbit/s that sending them may cost.
     """
 
     peer: Address
     ice: IceConfig
     rate_fps: float
     crop_path: Path | None
+    references: int = DEFAULT_CAPACITY
+    reference_kbps: float = DEFAULT_KBPS
 
 
 @dataclass
@@ -104,7 +113,11 @@ class SenderCall:
     dropped: int = 0
     skipped: int = 0
     farewell: str = ""
+    filler: MemoryFiller | None = None
+    _encoder: PictureEncoder | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
+    # One at a time is on its way.
+    _shipments: asyncio.Queue[Shipment] = field(default_factory=asyncio.Queue)
     _is_handed_over: bool = False
     _frames_without_face: int = 0
 
@@ -122,10 +135,11 @@ class SenderCall:
             self.peer = await unless_set(stopped, call(address.host, address.port, self.settings.ice))
             if self.peer is None:
                 return
-            session = Session(self._hello(reference), _as_message(reference))
+            message = await asyncio.to_thread(self._as_message, reference)
+            session = Session(self._hello(reference), message)
             link = Link(self.peer, session, clock_ms=self.clock_ms, on_params=lambda _packet: None)
             async with link:
-                await self._talk(link, stopped)
+                await self._talk(link, reference, stopped)
         except HeadganError as error:
             self.farewell = self.farewell or str(error)
             raise
@@ -151,12 +165,23 @@ class SenderCall:
             model_id=self.model.model_id,
             identity=identity_to_bytes(reference.identity),
             capabilities=("params-float32", "gaze"),
+            references=self.settings.references,
         )
 
-    async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
+    def _as_message(self, reference: ReferenceImage) -> Reference:
+        """The first reference; where more are to follow it begins their chain."""
+        payload = reference.params.to_bytes()
+        if self.settings.references == 1:
+            return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, payload)
+        self._encoder = PictureEncoder()
+        coded = self._encoder.encode(reference.picture_rgb)
+        return Reference(coded.data, CHAIN_MEDIA_TYPE, payload)
+
+    async def _talk(self, link: Link, reference: ReferenceImage, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
         stop = asyncio.create_task(stopped.wait())
         events = asyncio.create_task(link.next_event())
+        shipping = asyncio.create_task(self._ship(link))
         camera: asyncio.Task[None] | None = None
         try:
             while True:
@@ -165,7 +190,11 @@ class SenderCall:
                 if events.done():
                     event = events.result()
                     if isinstance(event, StartStreaming):
+                        self.filler = self._open_filler(link, reference)
                         camera = asyncio.create_task(self._stream(link))
+                    elif isinstance(event, ReferenceAnswered):
+                        if self.filler is not None:
+                            self.filler.answered(event.number, is_held=event.is_held)
                     elif self._is_end(event):
                         break
                     events = asyncio.create_task(link.next_event())
@@ -178,9 +207,29 @@ class SenderCall:
                     break
         finally:
             error = await self._stop_camera(camera)
-            await end_tasks(stop, events)
+            await end_tasks(stop, events, shipping)
         if error is not None:
             raise error
+
+    def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
+        """What fills the receiver's memory; None where that holds one picture only."""
+        capacity = link.session.references
+        if capacity == 1 or self._encoder is None:
+            return None
+        kbps = self.settings.reference_kbps
+        return MemoryFiller(self.model, reference, self._encoder, capacity=capacity, kbps=kbps)
+
+    async def _ship(self, link: Link) -> None:
+        """Sends references in small pieces, no faster than their rate: they must not hold up frames."""
+        while True:
+            shipment = await self._shipments.get()
+            if link.session.is_over:
+                return
+            for message in link.session.offer_reference(
+                shipment.number, shipment.reference, shipment.replaces
+            ):
+                link.send_control(message)
+                await asyncio.sleep(len(message) * 8 / (1000 * self.settings.reference_kbps))
 
     def _is_end(self, event: Event) -> bool:
         match event:
@@ -225,9 +274,18 @@ class SenderCall:
         loop = asyncio.get_running_loop()
 
         def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
-            loop.call_soon_threadsafe(self._send, link, frame, capture_ms)
+            references, shipment = self._look(frame, capture_ms)
+            loop.call_soon_threadsafe(self._send, link, frame, capture_ms, references)
+            if shipment is not None:
+                loop.call_soon_threadsafe(self._shipments.put_nowait, shipment)
 
         await asyncio.to_thread(self._work, deliver)
+
+    def _look(self, frame: AnalysedFrame, capture_ms: float) -> tuple[tuple[int, ...], Shipment | None]:
+        if self.filler is None:
+            return (), None
+        with self.analyser.times.measure("references"):
+            return self.filler.look(frame, capture_ms)
 
     def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
         """The camera's thread."""
@@ -258,12 +316,14 @@ class SenderCall:
             return None
         return TimedWriter(path, size=CROP_SIZE, rate_fps=self.settings.rate_fps, start_ms=start_ms)
 
-    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float) -> None:
+    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float, references: tuple[int, ...]) -> None:
         if link.session.is_over:
             return
         counts = self.counts
         payload = frame.params.to_bytes() if frame.params else b""
-        packet = ParamPacket(counts.sent, wrap_ms(int(capture_ms)), frame.params is not None, payload)
+        packet = ParamPacket(
+            counts.sent, wrap_ms(int(capture_ms)), frame.params is not None, payload, references
+        )
         if counts.sent == 0:
             counts.first_ms = capture_ms
         counts.last_ms = capture_ms
@@ -281,10 +341,6 @@ class SenderCall:
         self._frames_without_face = 0 if has_face else self._frames_without_face + 1
         if self._frames_without_face == round(_NO_FACE_NOTICE_S * self.settings.rate_fps):
             log.info("no face in view: the other side sees your last picture")
-
-
-def _as_message(reference: ReferenceImage) -> Reference:
-    return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, reference.params.to_bytes())
 
 
 def _raise_for(bye: Bye) -> None:

@@ -8,6 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
+from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.crop import parse_crop
 from headgan.models.morphable import MorphableModel
 from headgan.models.smoothing import smoothing_settings
@@ -34,6 +36,10 @@ class SendOptions:
     fps: float = option(25.0, "frames a second")
     crop: str = option("auto", "what is sent: auto, none (largest square), or x,y,size in camera pixels")
     smoothing: float = option(0.25, "calms the tracked face, 0 (off) to 1 (strong)")
+    references: int = option(
+        DEFAULT_CAPACITY, "pictures of you that the other side may hold; 1: only the first", metavar="N"
+    )
+    kbps: float = option(DEFAULT_KBPS, "kbit/s that sending these pictures may cost")
     loop: bool = option(False, "play a video file over and over")
     save_crop: Path | None = option(None, "save the 256x256 video that is encoded, as MP4", metavar="FILE")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
@@ -68,6 +74,10 @@ def _list() -> int:
 def _send(options: SendOptions) -> int:
     if not 1 <= options.fps <= 120:
         raise UsageError(f"--fps {options.fps:g}: give 1 to 120")
+    if not 1 <= options.references <= MAX_CAPACITY:
+        raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
+    if not 0.1 <= options.kbps <= 10_000:
+        raise UsageError(f"--kbps {options.kbps:g}: give 0.1 to 10000")
     if options.crop != "none":
         parse_crop(options.crop)
     settings = SendSettings(
@@ -75,6 +85,8 @@ def _send(options: SendOptions) -> int:
         ice=IceConfig(stun=options.stun, turn=options.turn),
         rate_fps=options.fps,
         crop_path=options.save_crop,
+        references=options.references,
+        reference_kbps=options.kbps,
     )
     smoothing = smoothing_settings(options.smoothing)
     check_writable(options.save_crop, "--save-crop")
@@ -96,6 +108,14 @@ def _send(options: SendOptions) -> int:
     return 0
 
 
+def _reference_stats(call: SenderCall) -> dict[str, int] | None:
+    """Pictures sent after the first, and those that the receiver held at the end; None for a memory of one."""
+    filler = call.filler
+    if filler is None:
+        return None
+    return {"sent": filler.sent, "held": filler.held, "bytes_after_first": filler.sent_bytes}
+
+
 def sender_stats(call: SenderCall) -> dict[str, Any]:
     """What the sender saw of a call that is over, ready for JSON."""
     counts, analyser = call.counts, call.analyser
@@ -113,6 +133,7 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
             "camera_dropped": call.dropped,
             "camera_skipped": call.skipped,
         },
+        "references": _reference_stats(call),
         "faces_lost": analyser.faces_lost,
         "reframed": analyser.reframed,
         "fit_error_px": analyser.fit_error_px(),
