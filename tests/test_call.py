@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -15,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
+from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.fitting import project
@@ -28,6 +30,7 @@ from headgan.proto.errors import DeviceError, FaceError, HeadganError, PeerError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link
+from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import PeerBye, Session, StartStreaming
@@ -305,6 +308,78 @@ async def test_both_sides_report_the_same_call(tmp_path: Path) -> None:
     assert received["latency_ms"]["p50"] < 1000
     assert sent["seconds"] > 0
     assert 0 < sent["fps"] < 1.5 * RATE_FPS
+
+
+class TurningAnalyser(QuickAnalyser):
+    """The face turns and its picture changes, there and back, every second."""
+
+    def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:
+        frame = super().analyse(frame_rgb, capture_ms)
+        is_turned = self.frames // 50 % 2 == 1
+        crop_rgb = soft_picture()[::-1] if is_turned else soft_picture()
+        return AnalysedFrame(np.ascontiguousarray(crop_rgb), face(0.5) if is_turned else frame.params)
+
+
+async def test_what_a_call_shows_becomes_a_reference_for_the_rest_of_it(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    sender = await talk.sender(Clip(160), TurningAnalyser())
+    sender.settings = replace(sender.settings, reference_kbps=100.0)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
+    assert sent["references"]["sent"] >= 2
+    assert sent["references"]["held"] <= received["references_held"] <= sent["references"]["sent"]
+    assert sent["references"]["bytes_after_first"] > 100
+    assert received["frames"]["unknown_reference"] == 0
+    # The stand-in draws the reference that was named: that of the other second is among them.
+    brightness = [float(frame.frame_rgb[:64].mean()) for frame in read_video(talk.out)]
+    assert min(brightness) < 60 and max(brightness) > 190
+
+
+async def test_one_reference_is_a_still_and_stays_the_only_one(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    sender = await talk.sender(Clip(100), TurningAnalyser())
+    sender.settings = replace(sender.settings, references=1)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert sender_stats(sender)["references"] is None
+    assert receiver_stats(talk.receiver, GENERATOR)["references_held"] == 1
+
+
+async def test_a_photograph_of_ones_own_is_not_mixed_with_others(tmp_path: Path) -> None:
+    points = project(MODEL, IDENTITY, face())
+    talk = Call(tmp_path, own_reference=ReferencePhoto(soft_picture(), points))
+    sender = await talk.sender(Clip(80), TurningAnalyser())
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert sender_stats(sender)["references"] is None
+
+
+async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_on(tmp_path: Path) -> None:
+    talk = Call(tmp_path)
+    hello = Hello(Role.SENDER, "stranger", 25.0, MODEL.model_id, identity_to_bytes(IDENTITY), references=4)
+    async with stranger(talk, hello) as (_peer, link):
+        await stream(link)
+        encoder = PictureEncoder()
+        images = [b"no picture", encoder.encode(soft_picture()).data]
+        for number, image in enumerate(images, start=1):
+            more = Reference(image, CHAIN_MEDIA_TYPE, face().to_bytes())
+            for message in link.session.offer_reference(number, more):
+                link.send_control(message)
+            event = await link.next_event()
+            assert event == ReferenceAnswered(number, is_held=number == 2)
+        # The second is drawn from; nobody knows the ninth.
+        for seq, number in enumerate((2, 9)):
+            assert link.send_params(ParamPacket(seq, seq * 40, True, face().to_bytes(), (number,)))
+            await asyncio.sleep(0.1)
+        await link.hang_up(ByeReason.ENDED, "done", frames_sent=2)
+        assert await talk.receiving.end() is None
+    frames = talk.frames()
+    assert frames["shown"] == 2 and frames["unknown_reference"] == 1
+    assert talk.screen.states == ["waiting", "live", "no face", "ended"]
 
 
 @pytest.mark.parametrize("who", ["sender", "receiver", "window"])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.codec.video import read_video
 from headgan.models.reconstruct import Reconstructor
-from headgan.proto.errors import DeviceError, ModelError
+from headgan.proto.errors import DeviceError, ModelError, WireError
 from headgan.receiver.jitter_buffer import MIN_DELAY_MS
 from headgan.receiver.playback import Playback, ShownPicture
 
@@ -69,6 +69,7 @@ def open_playback(
     *,
     record_path: Path | None = None,
     age_ms: Callable[[int, float], float | None] = lambda _capture_ms, _now_ms: None,
+    capacity: int = 1,
 ) -> Playback:
     return Playback(
         cast(Reconstructor, GreyFaces()),
@@ -78,6 +79,7 @@ def open_playback(
         clock_ms=clock_ms,
         age_ms=age_ms,
         show=screen.show,
+        capacity=capacity,
     )
 
 
@@ -109,6 +111,42 @@ def test_without_a_face_the_last_picture_is_held() -> None:
     assert [picture.has_face for picture in screen.shown] == [False, True, False, True]
     assert playback.without_face == 2
     assert playback.times.report().keys() == {"draw"}
+
+
+class Shade:
+    """A reference that shows as one grey."""
+
+    def __init__(self, level: int) -> None:
+        self._level = level
+
+    def draw(self, _params: FaceParams) -> NDArray[np.uint8]:
+        return np.full((256, 256, 3), 8 * self._level, np.uint8)
+
+
+def test_a_frame_is_drawn_from_the_best_reference_that_is_held() -> None:
+    screen = Screen()
+    playback = open_playback(screen, capacity=2)
+    playback.hold(4, cast(Reconstructor, Shade(4)), None)
+    playback.hold(6, cast(Reconstructor, Shade(6)), 4)
+    assert playback.references_held == 2
+    # What was given up last is still drawn from, by frames that were on their way.
+    for seq, references in enumerate([(6,), (5, 6), (4,), (5,), ()]):
+        screen.has_shown.clear()
+        playback.take(seq, seq * FRAME_MS, face(1), clock_ms(), references)
+        assert screen.has_shown.wait(5)
+    playback.close()
+    assert screen.numbers == [6, 6, 4, 4, 1]
+    assert [picture.has_face for picture in screen.shown] == [True, True, True, False, True]
+    assert playback.unknown_reference == 1
+
+
+@pytest.mark.parametrize(("number", "replaces"), [(4, None), (5, 3), (6, None)])
+def test_a_sender_that_loses_count_is_noticed(number: int, replaces: int | None) -> None:
+    playback = open_playback(Screen(), capacity=2)
+    playback.hold(4, cast(Reconstructor, Shade(4)), None)
+    with pytest.raises(WireError, match="reference"):
+        playback.hold(number, cast(Reconstructor, Shade(5)), replaces)
+    playback.close()
 
 
 def test_latency_is_kept_once_the_senders_clock_is_known() -> None:

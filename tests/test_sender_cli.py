@@ -90,6 +90,8 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("--smoothing 2", "--smoothing 2: give 0 (none) to 1 (strong)"),
         ("--smoothing nan", "--smoothing nan"),
         ("--fps 0", "--fps 0: give 1 to 120"),
+        ("--references 0", "--references 0: give 1 to 64"),
+        ("--kbps 0", "--kbps 0: give 0.1 to 10000"),
         ("--fps nan", "--fps nan: give 1 to 120"),
         ("--fps fast", "argument --fps: invalid float value: 'fast'"),
         ("--stun example.org", "STUN server 'example.org' must look like"),
