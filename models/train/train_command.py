@@ -57,6 +57,9 @@ def train(options: TrainOptions) -> int:
             config, options.data, options.output, place=place, perceptual=perceptual, start=options.init
         )
         trainer.run(stopping)
+        if place.world > 1:
+            # The first one may still be writing: nobody takes the connections down before all are done.
+            dist.barrier()
     finally:
         if dist.is_available() and dist.is_initialized():
             dist.destroy_process_group()
