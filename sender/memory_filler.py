@@ -94,7 +94,7 @@ class MemoryFiller:
         return used, Shipment(proposal.number, proposal.replaces, reference)
 
     def _describe(self, picture_rgb: NDArray[np.uint8], params: FaceParams) -> NDArray[np.float32]:
-        return describe_view(project(self._model, self._identity, params), picture_rgb)
+        return describe_view(project(self._model, self._identity, params), params, picture_rgb)
 
     def _take_answers(self) -> None:
         while True:

@@ -86,7 +86,7 @@ def fill_memory(
     encoder = PictureEncoder()
 
     def described(moment: Moment) -> NDArray[np.float32]:
-        return describe_view(project(model, identity, moment.params), moment.picture_rgb)
+        return describe_view(project(model, identity, moment.params), moment.params, moment.picture_rgb)
 
     def encoded(moment: Moment) -> tuple[ReferenceImage, int]:
         coded = encoder.encode(moment.picture_rgb)
