@@ -16,12 +16,20 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.proto.errors import UsageError
+
 T = TypeVar("T")
 
 DEFAULT_CAPACITY = 16
 MAX_CAPACITY = 64
 # Frames that are nearer than this to a reference, in pixels or levels, are drawn well: there is little to gain.
 _CLOSE = 10.0
+
+
+def check_capacity(references: int) -> None:
+    """Raises UsageError unless `--references` names a size that a memory can have."""
+    if not 1 <= references <= MAX_CAPACITY:
+        raise UsageError(f"--references {references}: give 1 to {MAX_CAPACITY}")
 
 
 class ReferenceMemory(Generic[T]):

@@ -24,8 +24,8 @@ from headgan.proto.errors import ModelError
 
 Arrays = Mapping[str, NDArray[np.generic]]
 _HINTS = ("uncovered", "mouth")
-# References whose planes are kept: those of a frame, and of the one before.
-_RECENT = 6
+# Pictures whose planes are kept: references and backgrounds of a frame, and of the one before.
+_RECENT = 12
 
 
 class FrameGraph(Protocol):
@@ -117,18 +117,18 @@ class _CutFrameGraph:
             ]
         )
         if "background" in self.inputs and view["uncovered"].any():
-            background = np.asarray(view["background"], np.float32).transpose(2, 0, 1) / np.float32(127.5) - 1
+            background = np.stack(self._colors(view["background"]))
             warped += view["uncovered"] * (background - warped)
         return warped[None]
 
-    def _colors(self, reference: NDArray[np.generic]) -> list[NDArray[np.float32]]:
-        """Three planes of a reference, -1 to 1; made once for those of late."""
+    def _colors(self, picture: NDArray[np.generic]) -> list[NDArray[np.float32]]:
+        """Three planes of a reference or its background, -1 to 1; made once for those of late."""
         for known, colors in self._recent:
-            if known is reference:
+            if known is picture:
                 return colors
-        levels = np.asarray(reference, np.float32) / np.float32(127.5) - 1
+        levels = np.asarray(picture, np.float32) / np.float32(127.5) - 1
         colors = [np.ascontiguousarray(levels[..., color]) for color in range(3)]
-        self._recent.append((reference, colors))
+        self._recent.append((picture, colors))
         return colors
 
 

@@ -37,8 +37,7 @@ def split_reference(reference: Reference) -> Iterator[ReferenceStart | Reference
     image = reference.image
     digest = hashlib.sha256(image).digest()
     yield ReferenceStart(len(image), digest, reference.media_type, reference.payload)
-    for offset in range(0, len(image), MAX_CHUNK_BYTES):
-        yield ReferenceChunk(offset, image[offset : offset + MAX_CHUNK_BYTES])
+    yield from _chunks(image, MAX_CHUNK_BYTES)
 
 
 def split_more(
@@ -53,8 +52,7 @@ def split_more(
     blank = ReferenceStart(len(image), bytes(SHA256_BYTES), reference.media_type, reference.payload)
     digest = hashlib.sha256(image + ReferenceMore(number, replaces, blank).to_bytes()).digest()
     yield ReferenceMore(number, replaces, replace(blank, sha256=digest))
-    for offset in range(0, len(image), SMALL_CHUNK_BYTES):
-        yield ReferenceChunk(offset, image[offset : offset + SMALL_CHUNK_BYTES])
+    yield from _chunks(image, SMALL_CHUNK_BYTES)
 
 
 class ReferenceAssembler:
@@ -88,3 +86,8 @@ class ReferenceAssembler:
         if hashlib.sha256(image + self._announcement).digest() != self._start.sha256:
             raise WireError("reference picture: the bytes do not match their sha256")
         return Reference(image, self._start.media_type, self._start.payload)
+
+
+def _chunks(image: bytes, size: int) -> Iterator[ReferenceChunk]:
+    for offset in range(0, len(image), size):
+        yield ReferenceChunk(offset, image[offset : offset + size])

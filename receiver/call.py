@@ -228,7 +228,9 @@ class ReceiverCall:
             log.info("reference %d is refused: %s", more.number, error)
             is_held = False
         else:
-            reconstructor = await asyncio.to_thread(Reconstructor, self._model, self._generator, reference)
+            reconstructor = await self._quiet.run(
+                lambda: Reconstructor(self._model, self._generator, reference)
+            )
             if self.playback is None or link.session.is_over:
                 return
             self.playback.hold(more.number, reconstructor, more.replaces)

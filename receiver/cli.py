@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
+from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
-from headgan.proto.errors import UsageError
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
@@ -74,8 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _receive(options: ReceiveOptions) -> int:
-    if not 1 <= options.references <= MAX_CAPACITY:
-        raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
+    check_capacity(options.references)
     settings = ReceiveSettings(
         listen=parse_address(options.listen),
         ice=IceConfig(stun=options.stun, turn=options.turn),

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
+from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.crop import parse_crop
 from headgan.models.morphable import MorphableModel
@@ -74,8 +74,7 @@ def _list() -> int:
 def _send(options: SendOptions) -> int:
     if not 1 <= options.fps <= 120:
         raise UsageError(f"--fps {options.fps:g}: give 1 to 120")
-    if not 1 <= options.references <= MAX_CAPACITY:
-        raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
+    check_capacity(options.references)
     if not 0.1 <= options.kbps <= 10_000:
         raise UsageError(f"--kbps {options.kbps:g}: give 0.1 to 10000")
     if options.crop != "none":

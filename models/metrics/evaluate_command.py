@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from headgan.codec.memory import MAX_CAPACITY
+from headgan.codec.memory import check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import Sampling, find_clips
@@ -84,8 +84,7 @@ def _settings(options: EvaluateOptions) -> Settings:
     for name, lowest in (("every", 1), ("frames", 0), ("perceptual", 0)):
         if getattr(options, name) < lowest:
             raise UsageError(f"--{name} {getattr(options, name)}: give {lowest} or more")
-    if not 1 <= options.references <= MAX_CAPACITY:
-        raise UsageError(f"--references {options.references}: give 1 to {MAX_CAPACITY}")
+    check_capacity(options.references)
     if not 1 <= options.fused <= options.references:
         raise UsageError(f"--fused {options.fused}: give 1 to the number of --references")
     if not options.kbps > 0:
