@@ -19,8 +19,12 @@ T = TypeVar("T")
 
 DEFAULT_KBPS = 8.0
 _EVERY_MS = 200.0
-# A reference has to take away this share of the distances at least: below it bytes are better saved.
+# A reference has to take away this share of the distances at least: below it bytes are better saved. The share grows
+# by as much again whenever this time's worth of the rate has been spent: a memory is filled once.
 MIN_GAIN = 0.02
+_SPEND_MS = 15_000.0
+# What is urgent may be paid for afterwards, but no more of it than this time's worth of the rate.
+_CREDIT_MS = 5000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,24 +70,31 @@ class ReferencePlanner(Generic[T]):
         self._best: _Candidate[T] | None = None
         self._seen_ms = -np.inf
         self._free_ms = -np.inf
+        self._spent_ms = 0.0
 
-    def saw(self, descriptor: NDArray[np.float32], item: T, now_ms: float) -> Proposal[T] | None:
+    def saw(
+        self, descriptor: NDArray[np.float32], item: T, now_ms: float, *, is_urgent: bool = False
+    ) -> Proposal[T] | None:
         """Looks at a frame; the picture to send now, which need not be this one, or None.
 
         Args:
             descriptor: float32 [D] of the frame.
             item: handed out again with a proposal.
             now_ms: when the frame was taken.
+            is_urgent: whether what is held is known not to show what there is now: then it is this frame.
         """
         if self._capacity == 1 or now_ms - self._seen_ms < _EVERY_MS - 1:
             return None
         self._seen_ms = now_ms
         self._coverage.saw(descriptor)
         new = _Candidate(descriptor, item)
-        best = max([self._best, new] if self._best else [new], key=lambda one: self._offer(one)[0])
+        best = new
+        if self._best is not None and not is_urgent:
+            best = max([self._best, new], key=lambda one: self._offer(one)[0])
         self._best = best
         gain, replaces = self._offer(best)
-        if now_ms < self._free_ms or self._coming or gain < self._min_gain:
+        free_ms = self._free_ms - (_CREDIT_MS if is_urgent else 0)
+        if now_ms < free_ms or self._coming or (gain < self._worth() and not is_urgent):
             return None
         number, self._best = self._next_number, None
         self._next_number += 1
@@ -96,7 +107,9 @@ class ReferencePlanner(Generic[T]):
 
     def spent(self, sent_bytes: int, now_ms: float) -> None:
         """Learns what a proposal costs: the next one waits until the rate has paid for it."""
-        self._free_ms = max(self._free_ms, now_ms) + sent_bytes * 8 / self._kbps
+        cost_ms = sent_bytes * 8 / self._kbps
+        self._free_ms = max(self._free_ms, now_ms) + cost_ms
+        self._spent_ms += cost_ms
 
     def acknowledged(self, number: int) -> None:
         """The other side holds the reference: frames may be drawn from it."""
@@ -122,6 +135,10 @@ class ReferencePlanner(Generic[T]):
     def held(self) -> frozenset[int]:
         """Numbers that a frame may name."""
         return frozenset(self._held)
+
+    def _worth(self) -> float:
+        """The gain that a reference has to bring by now."""
+        return self._min_gain * (1 + self._spent_ms / _SPEND_MS)
 
     def _offer(self, candidate: _Candidate[T]) -> tuple[float, int | None]:
         is_full = len(self._held) + len(self._coming) >= self._capacity

@@ -1,7 +1,7 @@
-"""Bytes of the control channel in, one of ten messages out; the channel is reliable and ordered.
+"""Bytes of the control channel in, one of eleven messages out; the channel is reliable and ordered.
 
-Hello is in hello.py, all others are here. The first byte is the type. Every field of variable length has its
-length before it, so that a message which lost its end is always noticed.
+Hello is in hello.py, VideoPiece in live_video.py, all others are here. The first byte is the type. Every field of
+variable length has its length before it, so that a message which lost its end is always noticed.
 """
 
 import enum
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello
+from headgan.proto.live_video import VideoPiece
 from headgan.proto.wire import (
     MAX_PAYLOAD_BYTES,
     U16_MAX,
@@ -346,6 +347,7 @@ ControlMessage = (
     | ByeAck
     | ReferenceMore
     | ReferenceHeld
+    | VideoPiece
 )
 
 _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
@@ -359,6 +361,7 @@ _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
     ByeAck,
     ReferenceMore,
     ReferenceHeld,
+    VideoPiece,
 )
 _PARSERS = {message_class.TYPE: message_class.parse for message_class in _MESSAGE_CLASSES}
 

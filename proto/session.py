@@ -8,6 +8,7 @@
       STREAMING ParamPackets ───────────▶ STREAMING  on the other channel
                 ReferenceMore, chunks ──▶            only to a receiver that holds several
                 ◀────────── ReferenceHeld            frames may name it from now on
+                VideoPieces ──────────▶              where no face can be drawn
                 ◀── Bye, ByeAck ──▶                  from either side, in any state
 
 No socket, no clock: the caller brings `now_ms` of any monotonic clock and moves the bytes.
@@ -35,6 +36,7 @@ from headgan.proto.control import (
 )
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
+from headgan.proto.live_video import VideoAssembler, VideoPiece, VideoReceived
 from headgan.proto.more_references import (
     MoreReceived,
     MoreRefused,
@@ -104,6 +106,7 @@ Event = (
     | MoreReceived
     | MoreRefused
     | ReferenceAnswered
+    | VideoReceived
     | StartStreaming
     | PeerBye
     | ByeDone
@@ -149,6 +152,7 @@ class Session:
         self._peer_hello: Hello | None = None
         self._assembler: ReferenceAssembler | None = None
         self._offered, self._received = OfferedReferences(), ReceivedReferences()
+        self._video = VideoAssembler()
         self._clock = PeerClock()
         self._heard_ms = 0
         self._next_ping_ms = 0
@@ -222,6 +226,8 @@ class Session:
                 return self._on_more(message)
             case ReferenceHeld():
                 return self._on_reference_held(message)
+            case VideoPiece():
+                return self._on_video(message)
             case ReferenceChunk() if self._state is SessionState.STREAMING:
                 return self._on_more(message)
             case _:
@@ -344,6 +350,12 @@ class Session:
         else:
             answers, events = self._received.on_chunk(message)
         return _send(*answers, events=events)
+
+    def _on_video(self, piece: VideoPiece) -> Step:
+        if self._hello.role is Role.SENDER or self._state is not SessionState.STREAMING:
+            raise WireError("VideoPiece came, but this call has no video now")
+        frame = self._video.add(piece)
+        return Step(events=(frame,) if frame else ())
 
     def _on_reference_held(self, message: ReferenceHeld) -> Step:
         if self._hello.role is not Role.SENDER:

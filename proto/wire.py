@@ -18,6 +18,7 @@ MAX_PAYLOAD_BYTES = 1024
 PARAMS_TYPE = 1
 FLAG_HAS_FACE = 0b0000_0001
 FLAG_NAMES_REFERENCES = 0b0000_0010
+FLAG_IS_UNTRUE = 0b0000_0100
 # A frame is drawn from so many references at most.
 MAX_NAMED_REFERENCES = 8
 _PARAMS_HEADER = struct.Struct("!BBII")
@@ -30,10 +31,13 @@ class ParamPacket:
 
     offset  size  field
          0     1  type = 1
-         1     1  flags: bit 0 has_face, bit 1 names_references, all others 0
+         1     1  flags: bit 0 has_face, bit 1 names_references, bit 2 is_untrue, all others 0
          2     4  seq, counts the frames that were sent, wraps to 0
          6     4  capture_ms on the sender's clock, modulo 2**32
         10  0..1024  payload, to the end of the message
+
+    With is_untrue the sender knows that what would be drawn is not what is there, such as a mouth behind a hand: the
+    receiver shows its last picture, or live video, and says so.
 
     With names_references, for a receiver that holds several, these are before the payload:
 
@@ -49,6 +53,7 @@ class ParamPacket:
     has_face: bool
     payload: bytes
     references: tuple[int, ...] = ()
+    is_untrue: bool = False
 
     def __post_init__(self) -> None:
         check_range("param packet: references", len(self.references), 0, MAX_NAMED_REFERENCES)
@@ -61,6 +66,7 @@ class ParamPacket:
     def to_bytes(self) -> bytes:
         """The packet as one message of the channel `params`."""
         flags = FLAG_HAS_FACE if self.has_face else 0
+        flags |= FLAG_IS_UNTRUE if self.is_untrue else 0
         named = b""
         if self.references:
             flags |= FLAG_NAMES_REFERENCES
@@ -79,7 +85,7 @@ class ParamPacket:
         packet_type, flags, seq, capture_ms = _PARAMS_HEADER.unpack_from(data)
         if packet_type != PARAMS_TYPE:
             raise WireError(f"param packet: type {packet_type}, this version knows only {PARAMS_TYPE}")
-        if flags & ~(FLAG_HAS_FACE | FLAG_NAMES_REFERENCES):
+        if flags & ~(FLAG_HAS_FACE | FLAG_NAMES_REFERENCES | FLAG_IS_UNTRUE):
             raise WireError(f"param packet: flags {flags:#04x} has bits that this version does not know")
         reader = Reader("param packet", data[_PARAMS_HEADER.size :])
         references: tuple[int, ...] = ()
@@ -87,7 +93,8 @@ class ParamPacket:
             count = reader.u8()
             check_range("param packet: references", count, 1, MAX_NAMED_REFERENCES)
             references = tuple(reader.u16() for _ in range(count))
-        return cls(seq, capture_ms, bool(flags & FLAG_HAS_FACE), reader.rest(), references)
+        has_face, is_untrue = bool(flags & FLAG_HAS_FACE), bool(flags & FLAG_IS_UNTRUE)
+        return cls(seq, capture_ms, has_face, reader.rest(), references, is_untrue)
 
 
 def parse_params(data: bytes) -> ParamPacket:

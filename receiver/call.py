@@ -17,12 +17,14 @@ from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.still import decode_still
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
+from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.control import Bye, ByeReason
 from headgan.proto.errors import HeadganError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link, end_tasks, unless_set
+from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY, VideoReceived
 from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
@@ -31,7 +33,6 @@ from headgan.proto.signalling import Address, Listener
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, ViewerStats
 from headgan.receiver.playback import Playback, ShownPicture
-from headgan.receiver.quiet_worker import QuietWorker
 from headgan.receiver.reference_photo import ReferencePhoto
 
 log = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class ReceiverCall:
         self._highest_seq = -1
         self._rates = _Rates()
         self._decoder = PictureDecoder()
+        self._video_decoder = PictureDecoder()
         self._quiet = QuietWorker()
 
     @property
@@ -135,7 +137,7 @@ class ReceiverCall:
                 agent=f"headgan-recv {version('headgan')}",
                 rate_fps=settings.rate_fps,
                 model_id=self._model.model_id,
-                capabilities=("params-float32", "gaze"),
+                capabilities=("params-float32", "gaze", LIVE_VIDEO_CAPABILITY),
                 wants_reference=self._own_reference is None,
                 # A photograph of one's own choice is not mixed with what the camera sees.
                 references=settings.references if self._own_reference is None else 1,
@@ -191,6 +193,9 @@ class ReceiverCall:
                 await self._start(self._read_reference(reference), link)
             case MoreReceived():
                 await self._take_reference(event, link)
+            case VideoReceived(_, data):
+                if self.playback:
+                    self.playback.show_video(self._video_decoder.decode(data))
             case PeerBye(bye):
                 self._on_bye(bye)
                 return True
@@ -261,7 +266,14 @@ class ReceiverCall:
         params = FaceParams.parse(packet.payload) if packet.has_face else None
         self._highest_seq = max(self._highest_seq, packet.seq)
         if self.playback:
-            self.playback.take(packet.seq, packet.capture_ms, params, self._clock_ms(), packet.references)
+            self.playback.take(
+                packet.seq,
+                packet.capture_ms,
+                params,
+                self._clock_ms(),
+                packet.references,
+                is_untrue=packet.is_untrue,
+            )
 
     @staticmethod
     def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:
@@ -278,7 +290,7 @@ class ReceiverCall:
         if self._display:
             rates = self._rates
             stats = ViewerStats(
-                state="live" if shown.has_face else "no face",
+                state=shown.state,
                 kbps_payload=rates.kbps_payload,
                 kbps_wire=rates.kbps_wire,
                 fps=rates.fps,

@@ -6,13 +6,15 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-State = Literal["waiting", "live", "no face", "ended"]
+State = Literal["waiting", "live", "no face", "held", "video", "ended"]
 Frame = npt.NDArray[np.uint8]
 
 STATE_TEXTS: dict[State, str] = {
     "waiting": "Waiting for a call",
     "live": "Live",
     "no face": "No face: holding the last picture",
+    "held": "Cannot be drawn now: holding the last picture",
+    "video": "Live video, at a low rate",
     "ended": "Call ended",
 }
 

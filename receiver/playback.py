@@ -1,6 +1,7 @@
 """Packets that arrive in, pictures at their times out: the drawing thread of the receiver.
 
-take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ── show(), record()
+take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ─┬─ show(), record()
+show_video() ─────────────────── where no face can be drawn ──┘
 """
 
 import logging
@@ -21,6 +22,7 @@ from headgan.codec.timed_writer import TimedWriter
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import Reconstructor
 from headgan.proto.errors import WireError
+from headgan.receiver.display import State
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 
 log = logging.getLogger(__name__)
@@ -38,12 +40,13 @@ class ShownPicture:
 
     Attributes:
         picture_rgb: uint8 [256, 256, 3].
-        has_face: False while the last picture is held because the sender sees no face, or names an unknown reference.
+        state: `live`, or why another picture is shown: the sender sees no face, knows that what would be drawn is not
+            what is there, or names an unknown reference.
         latency_ms: since its capture; None until the sender's clock is known.
     """
 
     picture_rgb: NDArray[np.uint8]
-    has_face: bool
+    state: State
     latency_ms: float | None
 
 
@@ -54,10 +57,12 @@ class _Frame:
     Attributes:
         params: the face, or None.
         references: numbers of those to draw it from, the best one first; empty for the first of the call.
+        is_untrue: whether what would be drawn is known not to be there.
     """
 
     params: FaceParams | None
     references: tuple[int, ...]
+    is_untrue: bool
 
 
 @dataclass(frozen=True)
@@ -99,11 +104,15 @@ class Playback:
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
         self.without_face = 0
         self.unknown_reference = 0
+        self.untrue = 0
+        self.video_frames = 0
         self._memory: ReferenceMemory[Reconstructor] = ReferenceMemory(capacity)
         self._memory.admit(0, reconstructor)
         # Frames that were on their way may still name the one that was given up last.
         self._given_up: tuple[int, Reconstructor] | None = None
         self._picture = first_picture
+        # The newest frame of live video; of no use any more once a face is drawn.
+        self._video: NDArray[np.uint8] | None = None
         self._rate_fps = rate_fps
         self._record_path = record_path
         self._clock_ms = clock_ms
@@ -133,6 +142,8 @@ class Playback:
         params: FaceParams | None,
         now_ms: float,
         references: tuple[int, ...] = (),
+        *,
+        is_untrue: bool = False,
     ) -> None:
         """Takes a frame that arrived at `now_ms`; `params` is None when the sender sees no face.
 
@@ -140,8 +151,14 @@ class Playback:
             WireError: the sender's clock jumped.
         """
         with self._changed:
-            self._buffer.push(seq, capture_ms, _Frame(params, references), now_ms)
+            self._buffer.push(seq, capture_ms, _Frame(params, references, is_untrue), now_ms)
             self._changed.notify()
+
+    def show_video(self, picture_rgb: NDArray[np.uint8]) -> None:
+        """Takes a picture, uint8 [256, 256, 3], to show while no face can be drawn."""
+        with self._changed:
+            self._video = picture_rgb
+            self.video_frames += 1
 
     def hold(self, number: int, reconstructor: Reconstructor, replaces: int | None) -> None:
         """Takes one more reference, in place of another if it names one.
@@ -210,20 +227,35 @@ class Playback:
                     self._changed.wait(max(0.0, next_ms - self._clock_ms()) / 1000)
 
     def _draw(self, due: Due[_Frame]) -> ShownPicture:
-        params = due.item.params
-        reconstructor = self._reconstructor(due.item.references)
-        if params is None:
-            self.without_face += 1
-        elif reconstructor is None:
-            self.unknown_reference += 1
-        else:
-            with self.times.measure("draw"):
-                self._picture = reconstructor.draw(params)
+        frame = due.item
+        state = self._why_not(frame)
+        if state is None and frame.params is not None:
+            reconstructor = self._reconstructor(frame.references)
+            if reconstructor is None:
+                self.unknown_reference += 1
+                state = "held"
+            else:
+                with self.times.measure("draw"):
+                    self._picture = reconstructor.draw(frame.params)
         now_ms = self._clock_ms()
         latency_ms = self._age_ms(due.capture_ms, now_ms)
         if latency_ms is not None:
             self.latencies.append(Latency(now_ms, latency_ms))
-        return ShownPicture(self._picture, params is not None and reconstructor is not None, latency_ms)
+        return ShownPicture(self._picture, state or "live", latency_ms)
+
+    def _why_not(self, frame: _Frame) -> State | None:
+        """Why no face is drawn for this frame; None if one is. The newest live video takes its place."""
+        with self._changed:
+            if frame.params is not None and not frame.is_untrue:
+                self._video = None
+                return None
+            video = self._video
+        self.without_face += frame.params is None
+        self.untrue += frame.is_untrue
+        if video is not None:
+            self._picture = video
+            return "video"
+        return "no face" if frame.params is None else "held"
 
     def _reconstructor(self, references: tuple[int, ...]) -> Reconstructor | None:
         """Draws from the best of these that is held; None if none is."""

@@ -16,7 +16,8 @@ _MINUTE_MS = 60_000.0
 def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
     """What the receiver saw of the call: frames, rates, times.
 
-    `frames` adds up: sent = shown + late + lost; `no_face` are those of the shown ones that held the last picture.
+    `frames` adds up: sent = shown + late + lost; of those shown, no face was drawn for `no_face`, `untrue`, which could
+    not be drawn as they were, and `unknown_reference`.
     """
     seconds = (call.last_ms - call.first_ms) / 1000
     stats: dict[str, Any] = {
@@ -37,8 +38,10 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
             "lost": call.known_sent - counts.arrived,
             "duplicates": counts.duplicates,
             "no_face": call.playback.without_face,
+            "untrue": call.playback.untrue,
             "unknown_reference": call.playback.unknown_reference,
         }
+        stats["video_frames"] = call.playback.video_frames
         stats["references_held"] = call.playback.references_held
         stats["latency_ms"] = latency_report(call.playback.latencies)
         stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)

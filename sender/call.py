@@ -1,6 +1,6 @@
 """One call from the sender's side: settle on a face, call the receiver, send every frame, say good-bye.
 
-worker thread: Camera ── FaceAnalyser ── AnalysedFrame ──▶ event loop: ParamPacket ── Link
+worker thread: Camera ── FaceAnalyser ── AnalysedFrame ── FramePlanner ──▶ event loop: ParamPacket, Shipping ── Link
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.timed_writer import TimedWriter
+from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
@@ -26,6 +27,7 @@ from headgan.proto.errors import DeviceError, HeadganError, PeerError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link, end_tasks, unless_set
+from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
@@ -34,14 +36,18 @@ from headgan.proto.signalling import Address, call
 from headgan.proto.wire import ParamPacket
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.camera import Camera
-from headgan.sender.memory_filler import MemoryFiller, Shipment
+from headgan.sender.closed_loop import ClosedLoop
+from headgan.sender.frame_plan import FramePlan, FramePlanner
+from headgan.sender.live_video import LiveVideo
+from headgan.sender.memory_filler import MemoryFiller
+from headgan.sender.shipping import Shipping
 from headgan.sender.sources import Source
 
 log = logging.getLogger(__name__)
 
 # The last frame goes over a channel that keeps no order: Bye must not overtake it.
 _BEFORE_BYE_S = 0.05
-_NO_FACE_NOTICE_S = 2.0
+_UNSEEN_NOTICE_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class SendSettings:
         crop_path: where the video that is encoded goes, or None.
         references: how many pictures of the caller the receiver may hold.
         reference_kbps: kbit/s that sending them may cost.
+        fallback_kbps: kbit/s of the video that is sent while no face can be drawn; 0 for none.
     """
 
     peer: Address
@@ -63,6 +70,7 @@ class SendSettings:
     crop_path: Path | None
     references: int = DEFAULT_CAPACITY
     reference_kbps: float = DEFAULT_KBPS
+    fallback_kbps: float = 0.0
 
 
 @dataclass
@@ -73,6 +81,7 @@ class SendCounts:
         sent: frames of the call; each has a number on the wire.
         held_back: of these, frames that were dropped because the network still held the one before.
         without_face: of these, frames in which the caller was not seen.
+        untrue: of these, frames whose face cannot be drawn as it is, such as behind a hand.
         first_ms: time of the first frame, by this side's clock.
         last_ms: time of the last frame.
     """
@@ -80,6 +89,7 @@ class SendCounts:
     sent: int = 0
     held_back: int = 0
     without_face: int = 0
+    untrue: int = 0
     first_ms: float = 0.0
     last_ms: float = 0.0
 
@@ -101,6 +111,7 @@ class SenderCall:
         model: the morphable model.
         settings: where to and how.
         clock_ms: a monotonic clock.
+        open_generator: what draws for the receiver, to check what it shows; None does without that.
     """
 
     source: Source
@@ -108,18 +119,18 @@ class SenderCall:
     model: MorphableModel
     settings: SendSettings
     clock_ms: Callable[[], float]
+    open_generator: Callable[[], Generator] | None = None
     counts: SendCounts = field(default_factory=SendCounts)
     peer: Peer | None = None
     dropped: int = 0
     skipped: int = 0
     farewell: str = ""
-    filler: MemoryFiller | None = None
+    planner: FramePlanner = field(default_factory=FramePlanner)
     _encoder: PictureEncoder | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
-    # One at a time is on its way.
-    _shipments: asyncio.Queue[Shipment] = field(default_factory=asyncio.Queue)
+    _shipping: Shipping | None = None
     _is_handed_over: bool = False
-    _frames_without_face: int = 0
+    _frames_unseen: int = 0
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Makes the call; returns when the file is over, the other side hangs up, or `stopped` is set.
@@ -181,8 +192,8 @@ class SenderCall:
         """The call itself, from the first hello to the good-bye."""
         stop = asyncio.create_task(stopped.wait())
         events = asyncio.create_task(link.next_event())
-        shipping = asyncio.create_task(self._ship(link))
         camera: asyncio.Task[None] | None = None
+        shipping: asyncio.Task[None] | None = None
         try:
             while True:
                 waiting = {stop, events} | ({camera} if camera else set())
@@ -190,11 +201,12 @@ class SenderCall:
                 if events.done():
                     event = events.result()
                     if isinstance(event, StartStreaming):
-                        self.filler = self._open_filler(link, reference)
+                        self.planner = self._open_planner(link, reference)
+                        shipping = asyncio.create_task(self._open_shipping(link).run())
                         camera = asyncio.create_task(self._stream(link))
                     elif isinstance(event, ReferenceAnswered):
-                        if self.filler is not None:
-                            self.filler.answered(event.number, is_held=event.is_held)
+                        if self.planner.filler is not None:
+                            self.planner.filler.answered(event.number, is_held=event.is_held)
                     elif self._is_end(event):
                         break
                     events = asyncio.create_task(link.next_event())
@@ -207,29 +219,30 @@ class SenderCall:
                     break
         finally:
             error = await self._stop_camera(camera)
-            await end_tasks(stop, events, shipping)
+            await end_tasks(stop, events, *([shipping] if shipping else []))
+            self.planner.close()
         if error is not None:
             raise error
 
-    def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
-        """What fills the receiver's memory; None where that holds one picture only."""
-        capacity = link.session.references
-        if capacity == 1 or self._encoder is None:
-            return None
-        kbps = self.settings.reference_kbps
-        return MemoryFiller(self.model, reference, self._encoder, capacity=capacity, kbps=kbps)
+    def _open_planner(self, link: Link, reference: ReferenceImage) -> FramePlanner:
+        """What this receiver can make use of; nothing where it shows a picture of its own."""
+        hello = link.session.peer_hello
+        if hello is None or not hello.wants_reference:
+            return FramePlanner()
+        filler = None
+        if link.session.references > 1 and self._encoder is not None:
+            capacity, kbps = link.session.references, self.settings.reference_kbps
+            filler = MemoryFiller(self.model, reference, self._encoder, capacity=capacity, kbps=kbps)
+        loop = live = None
+        if self.open_generator is not None:
+            loop = ClosedLoop(self.model, self.open_generator, reference, self.clock_ms)
+        if self.settings.fallback_kbps and LIVE_VIDEO_CAPABILITY in hello.capabilities:
+            live = LiveVideo(self.settings.fallback_kbps)
+        return FramePlanner(filler, loop, live)
 
-    async def _ship(self, link: Link) -> None:
-        """Sends references in small pieces, no faster than their rate: they must not hold up frames."""
-        while True:
-            shipment = await self._shipments.get()
-            if link.session.is_over:
-                return
-            for message in link.session.offer_reference(
-                shipment.number, shipment.reference, shipment.replaces
-            ):
-                link.send_control(message)
-                await asyncio.sleep(len(message) * 8 / (1000 * self.settings.reference_kbps))
+    def _open_shipping(self, link: Link) -> Shipping:
+        self._shipping = Shipping(link, self.settings.reference_kbps, self.planner.live)
+        return self._shipping
 
     def _is_end(self, event: Event) -> bool:
         match event:
@@ -274,18 +287,11 @@ class SenderCall:
         loop = asyncio.get_running_loop()
 
         def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
-            references, shipment = self._look(frame, capture_ms)
-            loop.call_soon_threadsafe(self._send, link, frame, capture_ms, references)
-            if shipment is not None:
-                loop.call_soon_threadsafe(self._shipments.put_nowait, shipment)
+            with self.analyser.times.measure("references"):
+                plan = self.planner.plan(frame, capture_ms)
+            loop.call_soon_threadsafe(self._send, link, frame, capture_ms, plan)
 
         await asyncio.to_thread(self._work, deliver)
-
-    def _look(self, frame: AnalysedFrame, capture_ms: float) -> tuple[tuple[int, ...], Shipment | None]:
-        if self.filler is None:
-            return (), None
-        with self.analyser.times.measure("references"):
-            return self.filler.look(frame, capture_ms)
 
     def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
         """The camera's thread."""
@@ -316,31 +322,38 @@ class SenderCall:
             return None
         return TimedWriter(path, size=CROP_SIZE, rate_fps=self.settings.rate_fps, start_ms=start_ms)
 
-    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float, references: tuple[int, ...]) -> None:
+    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float, plan: FramePlan) -> None:
         if link.session.is_over:
             return
         counts = self.counts
         payload = frame.params.to_bytes() if frame.params else b""
+        has_face = frame.params is not None
         packet = ParamPacket(
-            counts.sent, wrap_ms(int(capture_ms)), frame.params is not None, payload, references
+            counts.sent, wrap_ms(int(capture_ms)), has_face, payload, plan.references, plan.is_untrue
         )
         if counts.sent == 0:
             counts.first_ms = capture_ms
         counts.last_ms = capture_ms
         counts.sent += 1
-        counts.without_face += frame.params is None
-        self._notice_face(frame.params is not None)
+        counts.without_face += not has_face
+        counts.untrue += plan.is_untrue
+        self._notice_face(is_shown=has_face and not plan.is_untrue)
         try:
             counts.held_back += not link.send_params(packet)
         except PeerError as error:
             counts.held_back += 1
             log.debug("frame %d was not sent: %s", packet.seq, error)
+        if self._shipping is not None and plan.shipment is not None:
+            self._shipping.add_reference(plan.shipment)
+        if self._shipping is not None and plan.video is not None:
+            self._shipping.add_video(plan.video, capture_ms)
 
-    def _notice_face(self, has_face: bool) -> None:
-        """Tells the user, once each time, when the face has been away for two seconds."""
-        self._frames_without_face = 0 if has_face else self._frames_without_face + 1
-        if self._frames_without_face == round(_NO_FACE_NOTICE_S * self.settings.rate_fps):
-            log.info("no face in view: the other side sees your last picture")
+    def _notice_face(self, *, is_shown: bool) -> None:
+        """Tells the user, once each time, when the face could not be shown for two seconds."""
+        self._frames_unseen = 0 if is_shown else self._frames_unseen + 1
+        if self._frames_unseen == round(_UNSEEN_NOTICE_S * self.settings.rate_fps):
+            instead = "your last picture" if self.planner.live is None else "video at a low rate"
+            log.info("no face in view, or a covered one: the other side sees %s", instead)
 
 
 def _raise_for(bye: Bye) -> None:

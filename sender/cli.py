@@ -11,6 +11,7 @@ from typing import Any
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.crop import parse_crop
+from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.smoothing import smoothing_settings
 from headgan.models.tracker import MediaPipeTracker
@@ -40,6 +41,9 @@ class SendOptions:
         DEFAULT_CAPACITY, "pictures of you that the other side may hold; 1: only the first", metavar="N"
     )
     kbps: float = option(DEFAULT_KBPS, "kbit/s that sending these pictures may cost")
+    fallback: float = option(
+        0.0, "kbit/s of video that is sent while your face cannot be drawn; 0 for none", metavar="KBPS"
+    )
     loop: bool = option(False, "play a video file over and over")
     save_crop: Path | None = option(None, "save the 256x256 video that is encoded, as MP4", metavar="FILE")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
@@ -77,6 +81,8 @@ def _send(options: SendOptions) -> int:
     check_capacity(options.references)
     if not 0.1 <= options.kbps <= 10_000:
         raise UsageError(f"--kbps {options.kbps:g}: give 0.1 to 10000")
+    if options.fallback and not 5 <= options.fallback <= 10_000:
+        raise UsageError(f"--fallback {options.fallback:g}: give 5 to 10000, or 0 for no video")
     if options.crop != "none":
         parse_crop(options.crop)
     settings = SendSettings(
@@ -86,6 +92,7 @@ def _send(options: SendOptions) -> int:
         crop_path=options.save_crop,
         references=options.references,
         reference_kbps=options.kbps,
+        fallback_kbps=options.fallback,
     )
     smoothing = smoothing_settings(options.smoothing)
     check_writable(options.save_crop, "--save-crop")
@@ -95,7 +102,9 @@ def _send(options: SendOptions) -> int:
     analyser = FaceAnalyser(
         model, MediaPipeTracker(), crop=options.crop, smoothing=smoothing, clock_ms=monotonic_ms
     )
-    call = SenderCall(source, analyser, model, settings, monotonic_ms)
+    call = SenderCall(
+        source, analyser, model, settings, monotonic_ms, open_generator=lambda: OnnxGenerator(provider="cpu")
+    )
 
     async def run(stopped: asyncio.Event) -> None:
         try:
@@ -109,10 +118,16 @@ def _send(options: SendOptions) -> int:
 
 def _reference_stats(call: SenderCall) -> dict[str, int] | None:
     """Pictures sent after the first, and those that the receiver held at the end; None for a memory of one."""
-    filler = call.filler
+    filler = call.planner.filler
     if filler is None:
         return None
     return {"sent": filler.sent, "held": filler.held, "bytes_after_first": filler.sent_bytes}
+
+
+def _video_stats(call: SenderCall) -> dict[str, int] | None:
+    """Of the video that was sent while no face could be drawn; None without --fallback."""
+    live = call.planner.live
+    return None if live is None else {"frames": live.frames, "bytes": live.frame_bytes}
 
 
 def sender_stats(call: SenderCall) -> dict[str, Any]:
@@ -129,10 +144,13 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
             "sent": counts.sent,
             "held_back": counts.held_back,
             "no_face": counts.without_face,
+            "untrue": counts.untrue,
             "camera_dropped": call.dropped,
             "camera_skipped": call.skipped,
         },
         "references": _reference_stats(call),
+        "compared": call.planner.loop.truth.compared if call.planner.loop else 0,
+        "video": _video_stats(call),
         "faces_lost": analyser.faces_lost,
         "reframed": analyser.reframed,
         "fit_error_px": analyser.fit_error_px(),

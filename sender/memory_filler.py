@@ -29,11 +29,15 @@ class Shipment:
         number: what it is called on the wire.
         replaces: number of the reference that is given up for it, or None.
         reference: its bytes.
+        image: what the receiver will hold.
+        is_urgent: whether it is to be sent faster than the rate, which it then owes.
     """
 
     number: int
     replaces: int | None
     reference: Reference
+    image: ReferenceImage
+    is_urgent: bool = False
 
 
 class MemoryFiller:
@@ -75,13 +79,21 @@ class MemoryFiller:
         """Learns that the receiver holds a reference, or refused it; from any thread."""
         self._answers.put((number, is_held))
 
-    def look(self, frame: AnalysedFrame, now_ms: float) -> tuple[tuple[int, ...], Shipment | None]:
-        """The references to draw `frame` from, none without a face; and what to send now, if anything."""
+    def look(
+        self, frame: AnalysedFrame, now_ms: float, *, is_urgent: bool = False
+    ) -> tuple[tuple[int, ...], Shipment | None]:
+        """The references to draw `frame` from, none without a face; and what to send now, if anything.
+
+        Args:
+            frame: as analysed.
+            now_ms: when it was taken.
+            is_urgent: whether what the receiver holds is known not to show what there is now.
+        """
         self._take_answers()
         if frame.params is None:
             return (), None
         descriptor = self._describe(frame.crop_rgb, frame.params)
-        proposal = self._planner.saw(descriptor, frame, now_ms)
+        proposal = self._planner.saw(descriptor, frame, now_ms, is_urgent=is_urgent)
         used = self._planner.choose(descriptor)
         if proposal is None or proposal.item.params is None:
             return used, None
@@ -91,7 +103,8 @@ class MemoryFiller:
         self._planner.spent(size, now_ms)
         self.sent += 1
         self.sent_bytes += size
-        return used, Shipment(proposal.number, proposal.replaces, reference)
+        image = ReferenceImage(coded.picture_rgb, self._identity, proposal.item.params)
+        return used, Shipment(proposal.number, proposal.replaces, reference, image, is_urgent)
 
     def _describe(self, picture_rgb: NDArray[np.uint8], params: FaceParams) -> NDArray[np.float32]:
         return describe_view(project(self._model, self._identity, params), params, picture_rgb)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
 from headgan.proto.control import ByeReason, ReferenceReady
-from headgan.proto.errors import DeviceError, FaceError, HeadganError, PeerError, WireError
+from headgan.proto.errors import DeviceError, FaceError, HeadganError, ModelError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link
@@ -74,6 +75,12 @@ FRAME_RGB = studio_frame()
 def soft_picture() -> NDArray[np.uint8]:
     ramp = np.linspace(0, 255, 256).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(ramp[:, None, None], (256, 256, 3)))
+
+
+def textured_picture() -> NDArray[np.uint8]:
+    noise = np.random.default_rng(7).integers(0, 255, (16, 16, 3), np.uint8)
+    picture: NDArray[np.uint8] = cv2.resize(noise, (256, 256)).astype(np.uint8)
+    return picture
 
 
 REFERENCE = ReferenceImage(soft_picture(), IDENTITY, face())
@@ -128,8 +135,15 @@ class StillFace:
 class QuickAnalyser(FaceAnalyser):
     """Knows the answers: a face in every frame whose number is not in `without_face`."""
 
-    def __init__(self, *, without_face: range = range(0), settle_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        without_face: range = range(0),
+        settle_s: float = 0.0,
+        picture: NDArray[np.uint8] | None = None,
+    ) -> None:
         super().__init__(MODEL, StillFace(), crop="auto", smoothing=None, clock_ms=clock_ms)
+        self._picture = soft_picture() if picture is None else picture
         self.frames = 0
         self.has_settled = threading.Event()
         self._without_face = without_face
@@ -143,7 +157,7 @@ class QuickAnalyser(FaceAnalyser):
 
     def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:  # noqa: ARG002
         self.frames += 1
-        return AnalysedFrame(soft_picture(), None if self.frames in self._without_face else face())
+        return AnalysedFrame(self._picture, None if self.frames in self._without_face else face())
 
 
 class QuickReconstructor:
@@ -320,6 +334,52 @@ class TurningAnalyser(QuickAnalyser):
         return AnalysedFrame(np.ascontiguousarray(crop_rgb), face(0.5) if is_turned else frame.params)
 
 
+class Covered(QuickReconstructor):
+    """What the sender draws to compare has nothing to do with what its camera sees."""
+
+    def draw(self, _params: FaceParams) -> NDArray[np.uint8]:
+        noise = np.random.default_rng(0).integers(0, 255, (16, 16, 3), np.uint8)
+        picture: NDArray[np.uint8] = cv2.resize(noise, (256, 256)).astype(np.uint8)
+        return picture
+
+
+async def test_what_cannot_be_drawn_truly_is_shown_as_live_video(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgan.sender.closed_loop.Reconstructor", Covered)
+    talk = Call(tmp_path)
+    sender = await talk.sender(Clip(150), QuickAnalyser(picture=textured_picture()))
+    sender.open_generator = lambda: GENERATOR
+    sender.settings = replace(sender.settings, fallback_kbps=100.0)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
+    assert sent["compared"] > 1
+    assert 0 < received["frames"]["untrue"] <= sent["frames"]["untrue"] < sent["frames"]["sent"]
+    assert 0 < received["video_frames"] <= sent["video"]["frames"]
+    assert talk.screen.states == ["waiting", "live", "held", "video", "ended"]
+    last = list(read_video(talk.out))[-1].frame_rgb
+    assert cv2.PSNR(last, textured_picture()) > 25
+
+
+async def test_a_check_that_cannot_be_made_is_told_of_and_the_call_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Generator:
+        raise ModelError("live.onnx is damaged")
+
+    talk = Call(tmp_path)
+    sender = await talk.sender(Clip(60))
+    sender.open_generator = broken
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert "what the other side sees is not checked: live.onnx is damaged" in caplog.messages
+    assert talk.frames()["untrue"] == 0 and talk.frames()["shown"] > 0
+    caplog.clear()
+
+
 async def test_what_a_call_shows_becomes_a_reference_for_the_rest_of_it(tmp_path: Path) -> None:
     talk = Call(tmp_path)
     sender = await talk.sender(Clip(160), TurningAnalyser())
@@ -379,7 +439,7 @@ async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_o
         assert await talk.receiving.end() is None
     frames = talk.frames()
     assert frames["shown"] == 2 and frames["unknown_reference"] == 1
-    assert talk.screen.states == ["waiting", "live", "no face", "ended"]
+    assert talk.screen.states == ["waiting", "live", "held", "ended"]
 
 
 @pytest.mark.parametrize("who", ["sender", "receiver", "window"])

@@ -115,6 +115,33 @@ def test_what_is_not_acknowledged_is_not_used() -> None:
     assert planner.held == {0, 2}
 
 
+def test_what_is_urgent_is_the_present_frame_and_is_paid_for_afterwards() -> None:
+    planner: ReferencePlanner[int] = ReferencePlanner(at(0, 0), capacity=8, kbps=8)
+    assert planner.saw(at(30, 0), 0, 0.0) is not None
+    planner.spent(3000, 0.0)  # three seconds' worth
+    planner.acknowledged(1)
+    assert planner.saw(at(60, 0), 1, 200.0) is None
+    proposal = planner.saw(at(90, 0), 2, 400.0, is_urgent=True)
+    assert proposal is not None and proposal.item == 2
+    planner.spent(4000, 400.0)
+    planner.acknowledged(2)
+    # No more on credit than five seconds' worth.
+    assert planner.saw(at(0, 90), 3, 1800.0, is_urgent=True) is None
+    assert planner.saw(at(0, 90), 4, 2200.0, is_urgent=True) is not None
+
+
+def test_a_reference_has_to_bring_more_the_more_has_been_spent() -> None:
+    def sent(seconds_spent: float) -> bool:
+        planner: ReferencePlanner[int] = ReferencePlanner(at(0, 0), capacity=8, kbps=8)
+        planner.spent(round(1000 * seconds_spent), -1e6)
+        # Once in a while the face is where no reference shows it.
+        steps = range(100)
+        return any(planner.saw(at(20 if step % 25 == 24 else 1, 0), step, 200.0 * step) for step in steps)
+
+    assert sent(0)
+    assert not sent(90)
+
+
 def test_one_reference_stays_one() -> None:
     planner: ReferencePlanner[int] = ReferencePlanner(at(0, 0), capacity=1)
     assert all(planner.saw(at(step, 0), step, 200.0 * step) is None for step in range(50))

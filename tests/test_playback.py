@@ -108,9 +108,40 @@ def test_without_a_face_the_last_picture_is_held() -> None:
         assert screen.has_shown.wait(5)
     playback.close()
     assert screen.numbers == [0, 5, 5, 7]
-    assert [picture.has_face for picture in screen.shown] == [False, True, False, True]
+    assert [picture.state for picture in screen.shown] == ["no face", "live", "no face", "live"]
     assert playback.without_face == 2
     assert playback.times.report().keys() == {"draw"}
+
+
+def test_what_is_untrue_is_not_drawn_and_live_video_takes_its_place() -> None:
+    screen = Screen()
+    playback = open_playback(screen)
+
+    def show(seq: int, *, is_untrue: bool = False, has_face: bool = True) -> None:
+        screen.has_shown.clear()
+        params = face(seq) if has_face else None
+        playback.take(seq, seq * FRAME_MS, params, clock_ms(), is_untrue=is_untrue)
+        assert screen.has_shown.wait(5)
+
+    show(1)
+    show(2, is_untrue=True)
+    playback.show_video(np.full((256, 256, 3), 8 * 20, np.uint8))
+    show(3, is_untrue=True)
+    show(4, has_face=False)
+    show(5)
+    # What the video showed is over.
+    show(6, has_face=False)
+    playback.close()
+    assert screen.numbers == [1, 1, 20, 20, 5, 5]
+    assert [picture.state for picture in screen.shown] == [
+        "live",
+        "held",
+        "video",
+        "video",
+        "live",
+        "no face",
+    ]
+    assert (playback.untrue, playback.without_face, playback.video_frames) == (2, 2, 1)
 
 
 class Shade:
@@ -136,7 +167,7 @@ def test_a_frame_is_drawn_from_the_best_reference_that_is_held() -> None:
         assert screen.has_shown.wait(5)
     playback.close()
     assert screen.numbers == [6, 6, 4, 4, 1]
-    assert [picture.has_face for picture in screen.shown] == [True, True, True, False, True]
+    assert [picture.state for picture in screen.shown] == ["live", "live", "live", "held", "live"]
     assert playback.unknown_reference == 1
 
 

@@ -32,6 +32,7 @@ from headgan.proto.control import (
 )
 from headgan.proto.errors import WireError
 from headgan.proto.hello import MAX_IDENTITY_BYTES, Hello, Role
+from headgan.proto.live_video import MAX_PIECE_BYTES, VideoPiece
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
 from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
 
@@ -54,6 +55,8 @@ EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
     "ParamPacket that names references": ParamPacket(9, 123536, True, bytes((1, 2, 3, 4, 5)), (3, 0)),
     "ReferenceMore": next(iter(split_more(3, Reference(PICTURE, "video/vp9", b"\x01\x02"), 1))),
     "ReferenceHeld": ReferenceHeld(3, True),
+    "ParamPacket that is untrue": ParamPacket(10, 123576, True, bytes((1, 2, 3, 4, 5)), is_untrue=True),
+    "VideoPiece": VideoPiece(123576, PICTURE, begins=True, ends=True),
 }
 HELLO_FIELDS: dict[str, Any] = {
     "role": "receiver",
@@ -69,9 +72,9 @@ u32 = st.integers(0, U32_MAX)
 printable = st.text(st.characters(categories=("L", "N", "P", "S")), max_size=8)
 payloads = st.binary(max_size=MAX_PAYLOAD_BYTES)
 numbers = st.lists(st.integers(0, 65534), max_size=8).map(tuple)
-param_packets = st.builds(ParamPacket, u32, u32, st.just(True), payloads.filter(bool), numbers) | st.builds(
-    ParamPacket, u32, u32, st.just(False), payloads, numbers
-)
+param_packets = st.builds(
+    ParamPacket, u32, u32, st.just(True), payloads.filter(bool), numbers, st.booleans()
+) | st.builds(ParamPacket, u32, u32, st.just(False), payloads, numbers)
 control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(
         Hello,
@@ -107,6 +110,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
         st.builds(ReferenceStart, st.integers(1, 9999), st.just(bytes(32)), st.just("video/vp9"), payloads),
     ),
     st.builds(ReferenceHeld, st.integers(1, 65534), st.booleans()),
+    st.builds(VideoPiece, u32, st.binary(min_size=1, max_size=MAX_PIECE_BYTES), st.booleans(), st.booleans()),
 )
 
 
@@ -191,7 +195,7 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     [
         b"",
         b"\x02\x01" + bytes(8),  # unknown type
-        b"\x01\x04" + bytes(9),  # unknown flag
+        b"\x01\x08" + bytes(9),  # unknown flag
         b"\x01\x02" + bytes(9),  # names no reference
         b"\x01\x02" + bytes(8) + b"\x09" + bytes(18),  # names too many
         b"\x01\x02" + bytes(8) + b"\x01\xff\xff",  # names what stands for none
@@ -275,8 +279,8 @@ def test_messages_over_the_limits_cannot_be_made(make: Callable[[], object]) -> 
 
 
 def test_unknown_types_and_reasons_are_refused() -> None:
-    with pytest.raises(WireError, match="type 11 is unknown"):
-        parse_control(b"\x0b")
+    with pytest.raises(WireError, match="type 12 is unknown"):
+        parse_control(b"\x0c")
     with pytest.raises(WireError, match="is_held is 2"):
         parse_control(b"\x0a\x00\x01\x02")
     with pytest.raises(WireError, match="reason 6 is unknown"):

@@ -1,0 +1,112 @@
+"""Frames and the references that each is drawn from in, whether the receiver's picture is true out.
+
+camera's thread   look ── now and then ──┐                     ┌──▶ is_true, is_stale
+quiet thread                             └── draw ── compare ──┘
+
+The sender draws as the receiver does, with the same generator from the same references, like any video encoder that
+decodes what it sends. A comparison costs as much as a frame of the receiver, so it takes a fixed share of the time.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from headgan.models.fitting import project
+from headgan.models.generator import Generator
+from headgan.models.likeness import Likeness, compare_likeness
+from headgan.models.morphable import MorphableModel
+from headgan.models.quiet_worker import QuietWorker
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.proto.errors import HeadganError
+from headgan.sender.analysis import AnalysedFrame
+from headgan.sender.scene_truth import SceneTruth
+
+log = logging.getLogger(__name__)
+
+# Share of one core that comparing may take, and the least time between two, in milliseconds.
+_SHARE = 0.12
+_INTERVAL_MS = 200.0
+
+
+class ClosedLoop:
+    """Belongs to the camera's thread; `close` may be called from any."""
+
+    def __init__(
+        self,
+        model: MorphableModel,
+        open_generator: Callable[[], Generator],
+        first: ReferenceImage,
+        clock_ms: Callable[[], float],
+    ) -> None:
+        """Prepares for a call.
+
+        Args:
+            model: the morphable model.
+            open_generator: what draws for the receiver; called on the quiet thread.
+            first: reference number 0.
+            clock_ms: a monotonic clock.
+        """
+        self.truth = SceneTruth()
+        self._model = model
+        self._open_generator = open_generator
+        self._clock_ms = clock_ms
+        self._references = {0: first}
+        self._quiet = QuietWorker()
+        self._comparing: Future[Likeness] | None = None
+        self._due_ms = -float("inf")
+        # Of the quiet thread alone.
+        self._generator: Generator | None = None
+        self._reconstructors: dict[int, Reconstructor] = {}
+
+    def hold(self, number: int, reference: ReferenceImage, replaces: int | None) -> None:
+        """Learns of a reference as the receiver will see it."""
+        self._references[number] = reference
+        if replaces is not None:
+            self._references.pop(replaces, None)
+
+    def look(self, frame: AnalysedFrame, number: int) -> None:
+        """Compares `frame`, drawn from the reference of this number, if it is time."""
+        self._take_result()
+        if frame.params is None:
+            self.truth.forget()
+            return
+        reference = self._references.get(number)
+        if self._comparing is not None or self._clock_ms() < self._due_ms or reference is None:
+            return
+        known = frozenset(self._references)
+        self._comparing = self._quiet.begin(lambda: self._compare(frame, number, reference, known))
+
+    def close(self) -> None:
+        """Compares no more."""
+        self._quiet.close(waits=False)
+
+    def _take_result(self) -> None:
+        if self._comparing is None or not self._comparing.done():
+            return
+        comparing, self._comparing = self._comparing, None
+        try:
+            self.truth.saw(comparing.result())
+        except HeadganError as error:
+            # The call goes on as one without this check would.
+            log.warning("what the other side sees is not checked: %s", error)
+            self._due_ms = float("inf")
+
+    def _compare(
+        self, frame: AnalysedFrame, number: int, reference: ReferenceImage, known: frozenset[int]
+    ) -> Likeness:
+        """On the quiet thread."""
+        if self._generator is None:
+            self._generator = self._open_generator()
+        for gone in self._reconstructors.keys() - known:
+            del self._reconstructors[gone]
+        if number not in self._reconstructors:
+            self._reconstructors[number] = Reconstructor(self._model, self._generator, reference)
+        begin_ms = self._clock_ms()
+        if frame.params is None:
+            raise ValueError("a frame without a face cannot be compared")
+        drawn = self._reconstructors[number].draw(frame.params)
+        points = project(self._model, reference.identity, frame.params)
+        likeness = compare_likeness(frame.crop_rgb, drawn, points)
+        end_ms = self._clock_ms()
+        self._due_ms = end_ms + max(_INTERVAL_MS, (end_ms - begin_ms) / _SHARE)
+        return likeness

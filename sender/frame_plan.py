@@ -1,0 +1,68 @@
+"""An analysed frame in, how it travels out: what it is drawn from, whether that is true, and what goes beside it.
+
+             ┌─ MemoryFiller ── references, Shipment
+AnalysedFrame┼─ ClosedLoop ──── is it true? is a new reference urgent?
+             └─ LiveVideo ───── what is shown where it is not
+"""
+
+from dataclasses import dataclass
+
+from headgan.sender.analysis import AnalysedFrame
+from headgan.sender.closed_loop import ClosedLoop
+from headgan.sender.live_video import LiveVideo
+from headgan.sender.memory_filler import MemoryFiller, Shipment
+
+
+@dataclass(frozen=True, eq=False)
+class FramePlan:
+    """How one frame travels.
+
+    Attributes:
+        references: numbers of those to draw it from; empty for the first.
+        is_untrue: whether what would be drawn is known not to be there.
+        shipment: a reference to send now, or None.
+        video: a frame of live video to send now, or None.
+    """
+
+    references: tuple[int, ...] = ()
+    is_untrue: bool = False
+    shipment: Shipment | None = None
+    video: bytes | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FramePlanner:
+    """Belongs to the camera's thread; what is None is left out.
+
+    Attributes:
+        filler: fills the receiver's memory.
+        loop: draws as the receiver does.
+        live: the video to fall back on.
+    """
+
+    filler: MemoryFiller | None = None
+    loop: ClosedLoop | None = None
+    live: LiveVideo | None = None
+
+    def plan(self, frame: AnalysedFrame, now_ms: float) -> FramePlan:
+        """Looks at a frame, taken at `now_ms`."""
+        references: tuple[int, ...] = ()
+        shipment = None
+        if self.filler is not None:
+            is_urgent = self.loop is not None and self.loop.truth.is_stale
+            references, shipment = self.filler.look(frame, now_ms, is_urgent=is_urgent)
+        if self.loop is not None:
+            if shipment is not None:
+                self.loop.hold(shipment.number, shipment.image, shipment.replaces)
+            self.loop.look(frame, references[0] if references else 0)
+        has_face = frame.params is not None
+        is_untrue = has_face and self.loop is not None and not self.loop.truth.is_true
+        video = None
+        if self.live is not None:
+            video = self.live.look(frame, now_ms, is_wanted=is_untrue or not has_face)
+        return FramePlan(references, is_untrue, shipment, video)
+
+    def close(self) -> None:
+        """Compares no more."""
+        if self.loop is not None:
+            self.loop.close()
