@@ -7,6 +7,7 @@ from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
+from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
@@ -61,6 +62,13 @@ COMMANDS = (
         bench_gallery,
         "Reenactment, edits and frontalisation of several people on two sheets.",
         "headgan-bench gallery clips/ -o report/",
+    ),
+    Command(
+        ("scene",),
+        SceneOptions,
+        bench_scene,
+        "What a call shows when the light changes, and when a hand covers the mouth.",
+        "headgan-bench scene clip.mp4 -o report/",
     ),
     Command(
         ("side-by-side",),

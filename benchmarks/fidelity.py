@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.codec.video import read_video
+from headgan.codec.video import probe_video, read_video
 from headgan.models.metrics.pictures import psnr
 from headgan.proto.errors import HeadganError
 
@@ -69,11 +69,27 @@ def draw_sheet(calls: list[tuple[str, Path, Path]], path: Path, columns: int = 6
     """
     rows = []
     for name, original, shown in calls:
-        count = min(sum(1 for _ in read_video(path)) for path in (original, shown))
-        places = np.linspace(0, count - 1, columns).astype(int)
-        above, below = (_strip(path, places.tolist()) for path in (original, shown))
-        rows.append(np.vstack([_label(name, above.shape[1]), above, below]))
+        places = np.linspace(0, _common_length(original, shown) - 1, columns).astype(int)
+        rows.append(_row(name, original, shown, places.tolist()))
     cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
+
+
+def draw_strips(calls: list[tuple[str, Path, Path]], path: Path, moments_s: list[float]) -> None:
+    """The same at moments that are given, in seconds of the videos; beyond the end it is the last frame."""
+    rows = []
+    for name, original, shown in calls:
+        rate_fps, last = probe_video(original).rate_fps, _common_length(original, shown) - 1
+        rows.append(_row(name, original, shown, [min(round(at_s * rate_fps), last) for at_s in moments_s]))
+    cv2.imwrite(str(path), np.vstack(rows)[..., ::-1])
+
+
+def _common_length(original: Path, shown: Path) -> int:
+    return min(sum(1 for _ in read_video(path)) for path in (original, shown))
+
+
+def _row(name: str, original: Path, shown: Path, places: list[int]) -> NDArray[np.uint8]:
+    above, below = (_strip(path, places) for path in (original, shown))
+    return np.vstack([_label(name, above.shape[1]), above, below])
 
 
 def _strip(path: Path, places: list[int]) -> NDArray[np.uint8]:

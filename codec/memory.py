@@ -110,6 +110,12 @@ class Coverage:
         self._references: dict[int, NDArray[np.float32]] = {}
         self._hysteresis = hysteresis
         self._chosen: tuple[int, ...] = ()
+        self._distance = 0.0
+
+    @property
+    def distance(self) -> float:
+        """From the frame that was chosen for last to the first of its references."""
+        return self._distance
 
     def saw(self, descriptor: NDArray[np.float32]) -> None:
         """Keeps a frame, float32 [D]."""
@@ -162,10 +168,11 @@ class Coverage:
         if not self._references:
             raise ValueError("no reference is held")
         numbers = np.array(list(self._references))
-        distances = _distances(np.stack(list(self._references.values())), descriptor[None])[:, 0]
+        real = _distances(np.stack(list(self._references.values())), descriptor[None])[:, 0]
         # Those in use count as nearer than they are: nothing pops to and fro.
-        distances = np.where(np.isin(numbers, self._chosen), self._hysteresis * distances, distances)
+        distances = np.where(np.isin(numbers, self._chosen), self._hysteresis * real, real)
         order = np.argsort(distances, kind="stable")[:count]
+        self._distance = float(real[order[0]])
         self._chosen = tuple(int(number) for number in numbers[order])
         return self._chosen
 

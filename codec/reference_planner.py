@@ -132,6 +132,11 @@ class ReferencePlanner(Generic[T]):
         return self._coverage.choose(descriptor, count)
 
     @property
+    def distance(self) -> float:
+        """From the frame that was chosen for last to the best of its references."""
+        return self._coverage.distance
+
+    @property
     def held(self) -> frozenset[int]:
         """Numbers that a frame may name."""
         return frozenset(self._held)

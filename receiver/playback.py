@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ log = logging.getLogger(__name__)
 
 # An hour of frames: what the statistics look back on.
 _KEPT = 90_000
+_KEPT_CHANGES = 1000
 _IDLE_S = 0.1
 # At most this much of a recording's start is made up for frames that were lost before the first that arrived.
 _MAX_LEAD_MS = 5000.0
@@ -73,6 +75,13 @@ class Latency:
     latency_ms: float
 
 
+class StateChange(NamedTuple):
+    """The frame that was captured at `capture_ms` of the sender's clock, and those after it, were shown in `state`."""
+
+    capture_ms: int
+    state: State
+
+
 class Playback:
     """Draws packets in a thread of its own; `close` plays out what is left and joins it."""
 
@@ -106,6 +115,8 @@ class Playback:
         self.unknown_reference = 0
         self.untrue = 0
         self.video_frames = 0
+        # Which state each frame began that was not in that of the one before.
+        self.changes: deque[StateChange] = deque(maxlen=_KEPT_CHANGES)
         self._memory: ReferenceMemory[Reconstructor] = ReferenceMemory(capacity)
         self._memory.admit(0, reconstructor)
         # Frames that were on their way may still name the one that was given up last.
@@ -237,6 +248,8 @@ class Playback:
             else:
                 with self.times.measure("draw"):
                     self._picture = reconstructor.draw(frame.params)
+        if not self.changes or self.changes[-1].state != (state or "live"):
+            self.changes.append(StateChange(due.capture_ms, state or "live"))
         now_ms = self._clock_ms()
         latency_ms = self._age_ms(due.capture_ms, now_ms)
         if latency_ms is not None:

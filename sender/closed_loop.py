@@ -4,7 +4,8 @@ camera's thread   look ── now and then ──┐                     ┌─�
 quiet thread                             └── draw ── compare ──┘
 
 The sender draws as the receiver does, with the same generator from the same references, like any video encoder that
-decodes what it sends. A comparison costs as much as a frame of the receiver, so it takes a fixed share of the time.
+decodes what it sends. A comparison costs as much as a frame of the receiver, so it takes a share of the time; but when
+frames move away from their reference, or a comparison raised a doubt, the next one comes at once.
 """
 
 import logging
@@ -23,9 +24,11 @@ from headgan.sender.scene_truth import SceneTruth
 
 log = logging.getLogger(__name__)
 
-# Share of one core that comparing may take, and the least time between two, in milliseconds.
+# Share of one core that comparing may take, and the least and longest time between two, in milliseconds.
 _SHARE = 0.12
-_INTERVAL_MS = 200.0
+_INTERVAL_MS, _LONGEST_MS = 200.0, 600.0
+# A frame this many times as far from its reference, and this much farther, as the last that was compared is news.
+_RISE, _FARTHER = 1.3, 4.0
 
 
 class ClosedLoop:
@@ -54,6 +57,8 @@ class ClosedLoop:
         self._quiet = QuietWorker()
         self._comparing: Future[Likeness] | None = None
         self._due_ms = -float("inf")
+        self._distance = float("inf")
+        self._is_broken = False
         # Of the quiet thread alone.
         self._generator: Generator | None = None
         self._reconstructors: dict[int, Reconstructor] = {}
@@ -64,17 +69,31 @@ class ClosedLoop:
         if replaces is not None:
             self._references.pop(replaces, None)
 
-    def look(self, frame: AnalysedFrame, number: int) -> None:
-        """Compares `frame`, drawn from the reference of this number, if it is time."""
+    def look(self, frame: AnalysedFrame, number: int, distance: float = 0.0) -> None:
+        """Compares `frame` if it is time.
+
+        Args:
+            frame: as analysed.
+            number: of the reference that it is drawn from.
+            distance: how far it is from that one, 0 where nobody measures it.
+        """
         self._take_result()
         if frame.params is None:
             self.truth.forget()
             return
         reference = self._references.get(number)
-        if self._comparing is not None or self._clock_ms() < self._due_ms or reference is None:
+        is_news = self.truth.is_doubtful or distance > _RISE * self._distance + _FARTHER
+        is_due = is_news or self._clock_ms() >= self._due_ms
+        if self._comparing is not None or reference is None or not is_due or self._is_broken:
             return
+        self._distance = distance
         known = frozenset(self._references)
         self._comparing = self._quiet.begin(lambda: self._compare(frame, number, reference, known))
+
+    @property
+    def is_comparing(self) -> bool:
+        """Whether a comparison is not done yet."""
+        return self._comparing is not None and not self._comparing.done()
 
     def close(self) -> None:
         """Compares no more."""
@@ -89,7 +108,7 @@ class ClosedLoop:
         except HeadganError as error:
             # The call goes on as one without this check would.
             log.warning("what the other side sees is not checked: %s", error)
-            self._due_ms = float("inf")
+            self._is_broken = True
 
     def _compare(
         self, frame: AnalysedFrame, number: int, reference: ReferenceImage, known: frozenset[int]
@@ -108,5 +127,5 @@ class ClosedLoop:
         points = project(self._model, reference.identity, frame.params)
         likeness = compare_likeness(frame.crop_rgb, drawn, points)
         end_ms = self._clock_ms()
-        self._due_ms = end_ms + max(_INTERVAL_MS, (end_ms - begin_ms) / _SHARE)
+        self._due_ms = end_ms + min(max(_INTERVAL_MS, (end_ms - begin_ms) / _SHARE), _LONGEST_MS)
         return likeness

@@ -54,7 +54,8 @@ class FramePlanner:
         if self.loop is not None:
             if shipment is not None:
                 self.loop.hold(shipment.number, shipment.image, shipment.replaces)
-            self.loop.look(frame, references[0] if references else 0)
+            distance = 0.0 if self.filler is None else self.filler.distance
+            self.loop.look(frame, references[0] if references else 0, distance)
         has_face = frame.params is not None
         is_untrue = has_face and self.loop is not None and not self.loop.truth.is_true
         video = None

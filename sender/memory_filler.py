@@ -75,6 +75,11 @@ class MemoryFiller:
         """How many references the receiver is known to hold."""
         return len(self._planner.held)
 
+    @property
+    def distance(self) -> float:
+        """How far the last frame is from the reference that it is drawn from, in the measure of `describe_view`."""
+        return self._planner.distance
+
     def answered(self, number: int, *, is_held: bool) -> None:
         """Learns that the receiver holds a reference, or refused it; from any thread."""
         self._answers.put((number, is_held))

@@ -38,6 +38,11 @@ class SceneTruth:
         """Whether a picture of what there is now is worth more than its bytes."""
         return self._is_stale or not self._is_true
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether one more comparison may change the verdict that something is true."""
+        return self._is_true and bool(self._excess) and self._excess[-1] > _CALM
+
     def saw(self, likeness: Likeness) -> None:
         """Takes one comparison."""
         self.compared += 1
