@@ -53,7 +53,7 @@ def cover_mouth(source: Path, target: Path, span: Span) -> None:
         reached = min(time_s - span.begin_s, span.end_s - time_s) / _REACH_S
         if face is None or reached <= 0:
             return frame_rgb
-        return _with_hand(frame_rgb, face.points, min(reached, 1.0), time_s)
+        return with_hand(frame_rgb, face.points, min(reached, 1.0), time_s)
 
     _write_changed(source, target, change)
 
@@ -78,7 +78,7 @@ def _tracked(source: Path) -> Iterator[tuple[Picture, TrackedFace | None, float]
         yield frame.frame_rgb, tracker.track(frame.frame_rgb), (frame.pts_ms - first_ms) / 1000
 
 
-def _with_hand(frame_rgb: Picture, points: NDArray[np.float32], reached: float, time_s: float) -> Picture:
+def with_hand(frame_rgb: Picture, points: NDArray[np.float32], reached: float, time_s: float) -> Picture:
     """A hand with its fingers across the mouth, `reached` of the way from below the picture, 0 to 1.
 
     Args:
@@ -104,7 +104,7 @@ def _with_hand(frame_rgb: Picture, points: NDArray[np.float32], reached: float, 
         (at(0.75, 1.4), at(0.45, 0.45), 0.36),
         (at(0.45, 0.45), at(0.30, 0.15), 0.44),
         *((at(0.38, 0.26 - 0.13 * finger), at(-0.42, 0.20 - 0.14 * finger), 0.145) for finger in range(4)),
-        (at(0.35, 0.35), at(0.28, -0.38), 0.16),
+        (at(0.35, 0.35), at(0.30, -0.24), 0.16),
     ]
     for begin, end, thickness in shapes:
         one = np.zeros_like(inside)

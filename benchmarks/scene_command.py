@@ -130,8 +130,8 @@ def _result(files: CallFiles, shown: list[Shown], at_s: float, end_s: float | No
     states = files.receiver["states"]
     before = float(np.mean([one.psnr for one in shown if at_s - 3 <= one.time_s < at_s]))
     back_s = at_s if end_s is None else end_s
-    recovered = _recovered(shown, back_s, before - _CLOSE_DB)
-    live = [one for one in shown if _state(states, one.time_s) == "live"]
+    recovered = recovered_at(shown, back_s, before - _CLOSE_DB)
+    live = [one for one in shown if state_at(states, one.time_s) == "live"]
     told = [entry["at_s"] for entry in states if entry["state"] != "live" and entry["at_s"] >= at_s - 0.5]
     return {
         "psnr_before": round(before, 2),
@@ -150,13 +150,13 @@ def _result(files: CallFiles, shown: list[Shown], at_s: float, end_s: float | No
     }
 
 
-def _state(states: list[dict[str, Any]], time_s: float) -> str:
+def state_at(states: list[dict[str, Any]], time_s: float) -> str:
     """What was shown at `time_s`."""
     known = [entry["state"] for entry in states if entry["at_s"] <= time_s]
     return str(known[-1]) if known else "live"
 
 
-def _recovered(shown: list[Shown], from_s: float, level: float) -> float | None:
+def recovered_at(shown: list[Shown], from_s: float, level: float) -> float | None:
     """From when on half a second's mean PSNR is above `level`; None if it never is."""
     later = [one for one in shown if one.time_s >= from_s]
     for place, one in enumerate(later):
