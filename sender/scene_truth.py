@@ -10,13 +10,13 @@ import numpy as np
 
 from headgan.models.likeness import Likeness
 
-# Beyond these something is drawn that is not there, in the measure of `Likeness`; see there for what is usual.
-MOUTH_LIMIT, EYES_LIMIT = 0.5, 0.4
+# Beyond these something is drawn that is not there, in the measure of `Likeness` (see there for what is usual), and beyond
+# this one of colour the references are stale. A call that is usually worse, such as one in the dark, has limits of its
+# own: so many times the median of what was true of late.
+MOUTH_LIMIT, EYES_LIMIT, COLOR_LIMIT = 0.5, 0.4, 14.0
+_RISE, _USUAL = 2.5, 20
 # A picture is shown again below this share of the limits, so that it does not flutter.
 _CALM = 0.8
-# Beyond this difference of colour, or this many times what is usual in this call, the references are stale.
-_COLOR_LIMIT, _COLOR_RISE = 14.0, 2.5
-_USUAL = 20
 
 
 class SceneTruth:
@@ -25,7 +25,7 @@ class SceneTruth:
     def __init__(self) -> None:
         self.compared = 0
         self._excess: deque[float] = deque(maxlen=2)
-        self._usual_colors: deque[float] = deque(maxlen=_USUAL)
+        self._usual: deque[tuple[float, float, float]] = deque(maxlen=_USUAL)
         self._is_true, self._is_stale = True, False
 
     @property
@@ -46,15 +46,19 @@ class SceneTruth:
     def saw(self, likeness: Likeness) -> None:
         """Takes one comparison."""
         self.compared += 1
-        self._excess.append(max(likeness.mouth / MOUTH_LIMIT, likeness.eyes / EYES_LIMIT))
+        seen = (likeness.mouth, likeness.eyes, likeness.color)
+        limits = np.array([MOUTH_LIMIT, EYES_LIMIT, COLOR_LIMIT])
+        if self._usual:
+            limits = np.maximum(limits, _RISE * np.median(list(self._usual), axis=0))
+        mouth, eyes, color = np.array(seen) / limits
+        self._excess.append(float(max(mouth, eyes)))
         if self._is_true:
             self._is_true = float(np.mean(self._excess)) <= 1
         else:
             self._is_true = max(self._excess) < _CALM
-        usual = float(np.median(self._usual_colors)) if self._usual_colors else _COLOR_LIMIT
-        self._is_stale = likeness.color > max(_COLOR_LIMIT, _COLOR_RISE * usual)
-        if not self.is_stale:
-            self._usual_colors.append(likeness.color)
+        self._is_stale = bool(color > 1)
+        if not self.is_stale and self._excess[-1] <= _CALM:
+            self._usual.append(seen)
 
     def forget(self) -> None:
         """The face was away: what is seen next stands for itself."""

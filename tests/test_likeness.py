@@ -119,3 +119,8 @@ def test_another_lamp_makes_the_references_stale_and_nothing_untrue() -> None:
     assert judge(*[at(0.1)] * 9, at(0.1, 25.0))[-1] == (True, True)
     # Where the colours are never right, they are no news.
     assert judge(*[at(0.1, 13.0)] * 9, at(0.1, 25.0))[-1] == (True, False)
+
+
+def test_a_call_that_is_always_poor_has_limits_of_its_own() -> None:
+    assert all(is_true for is_true, _ in judge(*[at(0.35)] * 9, *[at(0.7)] * 3))
+    assert judge(*[at(0.35)] * 9, at(1.0), at(1.0))[-1] == (False, True)
