@@ -10,8 +10,8 @@ import numpy as np
 
 from headgan.models.likeness import Likeness
 
-# Beyond these something is drawn that is not there, in the measure of `Likeness` (see there for what is usual), and beyond
-# this one of colour the references are stale. A call that is usually worse, such as one in the dark, has limits of its
+# Beyond these something is drawn that is not there, in the measure of `Likeness`, which tells what is usual; beyond
+# that of colour the references are stale. A call that is usually worse, such as one in the dark, has limits of its
 # own: so many times the median of what was true of late.
 MOUTH_LIMIT, EYES_LIMIT, COLOR_LIMIT = 0.5, 0.4, 14.0
 _RISE, _USUAL = 2.5, 20

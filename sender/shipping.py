@@ -24,6 +24,7 @@ class Shipping:
         self._link = link
         self._kbps = kbps
         self._live = live
+        # The planner has one reference on its way at a time, the live video one frame: neither queue can grow.
         self._shipments: asyncio.Queue[Shipment] = asyncio.Queue()
         self._frames: asyncio.Queue[tuple[bytes, float]] = asyncio.Queue()
 
