@@ -23,6 +23,9 @@ from headgan.models.runtime import Session, open_session
 from headgan.proto.errors import ModelError
 
 Arrays = Mapping[str, NDArray[np.generic]]
+# References share a place by the softmax of F's trust times this: flatter, and the picture blurs where they do not
+# quite agree.
+TRUST_SHARPNESS = 4.0
 _HINTS = ("uncovered", "mouth")
 # Pictures whose planes are kept: references and backgrounds of a frame, and of the one before.
 _RECENT = 12
@@ -134,7 +137,7 @@ class _CutFrameGraph:
 
 def _fused(moved: Sequence[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
     """The mean over the references of all planes but grid and trust, weighed by their trust."""
-    trust = np.stack([one["trust"][0, 0] for one in moved])  # [K, h, w]
+    trust = TRUST_SHARPNESS * np.stack([one["trust"][0, 0] for one in moved])  # [K, h, w]
     shares = np.exp(trust - trust.max(axis=0))
     shares /= shares.sum(axis=0)
 

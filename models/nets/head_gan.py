@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from headgan.models.frame_graphs import TRUST_SHARPNESS
 from headgan.models.nets.blocks import keep_variance
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.flow import Flow, LiveEncoder, LiveFlow, PaperEncoder, PaperFlow
@@ -78,7 +79,8 @@ class HeadGan(nn.Module):
         B, K = reference.picture.shape[:2]
         moved = self.move(features, reference, driving, renders=renders)
         flow = moved.flow
-        trust = flow.trust.reshape(B, K, *flow.trust.shape[1:]).softmax(dim=1)  # [B, K, 1, h, w]
+        sharp = TRUST_SHARPNESS * flow.trust
+        trust = sharp.reshape(B, K, *flow.trust.shape[1:]).softmax(dim=1)  # [B, K, 1, h, w]
         warped = moved.warped.each(lambda planes: _fuse(planes, trust))
         picture = self.finish(warped, driving) if renders else warped.picture
         return Drawn(picture, warped.picture, flow.residual, trust[:, :, 0], flow.mask)
