@@ -13,7 +13,16 @@ from typing import Any, Self, TypeVar
 from headgan.proto.control import ByeReason
 from headgan.proto.errors import PeerError, WireError
 from headgan.proto.peer import Peer
-from headgan.proto.session import ByeDone, Event, ModelMismatch, PeerLost, Session, Step
+from headgan.proto.session import (
+    ByeDone,
+    Event,
+    LineBack,
+    LineSilent,
+    ModelMismatch,
+    PeerLost,
+    Session,
+    Step,
+)
 from headgan.proto.wire import ParamPacket
 
 TICK_S = 0.1
@@ -133,8 +142,15 @@ class Link:
             self._outgoing.put_nowait(message)
         for event in step.events:
             self._events.put_nowait(event)
-            if isinstance(event, ByeDone):
-                self._farewell.set()
+            match event:
+                case ByeDone():
+                    self._farewell.set()
+                case LineSilent():
+                    log.info("nothing is heard from the other side; the call goes on if it comes back")
+                case LineBack(silent_ms):
+                    log.info("the other side is back after %.1f s", silent_ms / 1000)
+                case _:
+                    pass
         if self._session.is_over and not self._session.awaits_answer:
             self._farewell.set()
 

@@ -36,6 +36,9 @@ class Peer:
 
     The caller makes an offer and takes the answer, the other side answers the offer; then both `wait_open`.
     All methods belong to the event loop that made the peer.
+
+    After an outage both channels go on within about a second: aiortc tries again at its smallest timeout, and does not
+    double it as RFC 9260 has it, which after 5 s could cost as much again. tests/test_peer.py notices if that changes.
     """
 
     def __init__(self, ice: IceConfig) -> None:

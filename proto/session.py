@@ -48,7 +48,12 @@ from headgan.proto.reference_transfer import Reference, ReferenceAssembler, spli
 from headgan.proto.wire import ParamPacket, parse_params
 
 PING_INTERVAL_MS = 1000
-SILENCE_LIMIT_MS = 5000
+# A call outlives an outage of 5 s, after which the channels need up to 2 s, with as much again to spare. Longer
+# than 24 s it could not be: then WebRTC takes the silence for the end.
+SILENCE_LIMIT_MS = 12_000
+# When silence is worth telling. A receiver hears every frame, or at least a Ping a second; a sender only what comes
+# over the reliable channel, where a message that was lost takes a second more.
+NOTICE_MS = {Role.SENDER: 2500, Role.RECEIVER: 1500}
 BYE_LIMIT_MS = 500
 
 
@@ -94,6 +99,20 @@ class ModelMismatch:
 
 
 @dataclass(frozen=True)
+class LineSilent:
+    """Nothing was heard for `silent_ms`; the call goes on."""
+
+    silent_ms: int
+
+
+@dataclass(frozen=True)
+class LineBack:
+    """The other side is heard again, after `silent_ms`."""
+
+    silent_ms: int
+
+
+@dataclass(frozen=True)
 class PeerLost:
     """Nothing was heard for `silent_ms`; the call is over."""
 
@@ -111,6 +130,8 @@ Event = (
     | PeerBye
     | ByeDone
     | ModelMismatch
+    | LineSilent
+    | LineBack
     | PeerLost
 )
 
@@ -155,6 +176,7 @@ class Session:
         self._video = VideoAssembler()
         self._clock = PeerClock()
         self._heard_ms = 0
+        self._silent_since_ms: int | None = None
         self._next_ping_ms = 0
         self._bye_ms = 0
 
@@ -294,10 +316,11 @@ class Session:
         if silent_ms >= SILENCE_LIMIT_MS:
             self._state = SessionState.CLOSED
             return Step(events=(PeerLost(silent_ms),))
+        events = self._notice_silence(silent_ms)
         if now_ms < self._next_ping_ms:
-            return Step()
+            return Step(events=events)
         self._next_ping_ms = now_ms + PING_INTERVAL_MS
-        return _send(Ping(wrap_ms(now_ms)))
+        return _send(Ping(wrap_ms(now_ms)), events=events)
 
     def bye(self, reason: ByeReason, text: str, now_ms: int, *, frames_sent: int = 0) -> Step:
         """Ends the call from this side; ByeDone says when to close. Does nothing when the call is over."""
@@ -309,6 +332,19 @@ class Session:
         # Cut in bytes; the rest of a character that was cut in two is dropped.
         short = printable.encode("utf-8")[:MAX_BYE_TEXT_BYTES].decode("utf-8", "ignore")
         return _send(Bye(reason, short, frames_sent))
+
+    def _notice_silence(self, silent_ms: int) -> tuple[Event, ...]:
+        """What is to be told once when the line falls silent, and once when it is back."""
+        since_ms = self._silent_since_ms
+        if since_ms is None:
+            if self._state is not SessionState.STREAMING or silent_ms < NOTICE_MS[self._hello.role]:
+                return ()
+            self._silent_since_ms = self._heard_ms
+            return (LineSilent(silent_ms),)
+        if self._heard_ms == since_ms:
+            return ()
+        self._silent_since_ms = None
+        return (LineBack(self._heard_ms - since_ms),)
 
     def _on_hello(self, hello: Hello, now_ms: int) -> Step:
         if self._peer_hello is not None:

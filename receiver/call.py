@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +27,19 @@ from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY, VideoReceived
 from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
-from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, ReferenceReceived, Session
+from headgan.proto.session import (
+    ByeDone,
+    Event,
+    LineBack,
+    LineSilent,
+    PeerBye,
+    PeerHello,
+    ReferenceReceived,
+    Session,
+)
 from headgan.proto.signalling import Address, Listener
 from headgan.proto.wire import ParamPacket
-from headgan.receiver.display import Display, ViewerStats
+from headgan.receiver.display import Display, Frame, ViewerStats
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
 
@@ -98,6 +106,7 @@ class ReceiverCall:
         self._hello: Hello | None = None
         self._highest_seq = -1
         self._rates = _Rates()
+        self._newest = ViewerStats("waiting")  # what the last picture came with
         self._decoder = PictureDecoder()
         self._video_decoder = PictureDecoder()
         self._quiet = QuietWorker()
@@ -125,7 +134,7 @@ class ReceiverCall:
 
     async def _run(self, stopped: asyncio.Event) -> None:
         settings = self._settings
-        self._show_state("waiting")
+        self._publish(ViewerStats("waiting"))
         async with Listener(settings.listen.host, settings.listen.port, settings.ice) as listener:
             self.address = listener.address
             log.info("waiting for a call on %s", self.address)
@@ -151,7 +160,7 @@ class ReceiverCall:
                     if self.playback:
                         await asyncio.to_thread(self.playback.close)
                 finally:
-                    self._show_state("ended")
+                    self._publish(ViewerStats("ended"))
 
     async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
@@ -196,6 +205,10 @@ class ReceiverCall:
             case VideoReceived(_, data):
                 if self.playback:
                     self.playback.show_video(self._video_decoder.decode(data))
+            case LineSilent():
+                self._publish(ViewerStats("no connection"))
+            case LineBack():
+                self._publish(self._newest)
             case PeerBye(bye):
                 self._on_bye(bye)
                 return True
@@ -287,21 +300,20 @@ class ReceiverCall:
             self.first_ms = now_ms
         self.last_ms = now_ms
         self.pictures += 1
-        if self._display:
-            rates = self._rates
-            stats = ViewerStats(
-                state=shown.state,
-                kbps_payload=rates.kbps_payload,
-                kbps_wire=rates.kbps_wire,
-                fps=rates.fps,
-                latency_ms=shown.latency_ms,
-                provider=self._generator.provider,
-            )
-            self._display.publish(shown.picture_rgb, stats)
+        rates = self._rates
+        self._newest = ViewerStats(
+            state=shown.state,
+            kbps_payload=rates.kbps_payload,
+            kbps_wire=rates.kbps_wire,
+            fps=rates.fps,
+            latency_ms=shown.latency_ms,
+            provider=self._generator.provider,
+        )
+        self._publish(self._newest, shown.picture_rgb)
 
-    def _show_state(self, state: Literal["waiting", "ended"]) -> None:
+    def _publish(self, stats: ViewerStats, picture_rgb: Frame | None = None) -> None:
         if self._display:
-            self._display.publish(None, ViewerStats(state=state))
+            self._display.publish(picture_rgb, stats)
 
     async def _stop_with_window(self, stopped: asyncio.Event) -> None:
         """A user who closes the window wants no call, or no more of it."""

@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-State = Literal["waiting", "live", "no face", "held", "video", "ended"]
+State = Literal["waiting", "live", "no face", "held", "video", "no connection", "ended"]
 Frame = npt.NDArray[np.uint8]
 
 STATE_TEXTS: dict[State, str] = {
@@ -15,6 +15,7 @@ STATE_TEXTS: dict[State, str] = {
     "no face": "No face: holding the last picture",
     "held": "Cannot be drawn now: holding the last picture",
     "video": "Live video, at a low rate",
+    "no connection": "No connection: holding the last picture",
     "ended": "Call ended",
 }
 
@@ -53,7 +54,7 @@ class Display(Protocol):
 
 def number_texts(stats: ViewerStats) -> list[str]:
     """The numbers worth showing in this state, such as "4.1 kbit/s" and "25 fps"."""
-    if stats.state in ("waiting", "ended"):
+    if stats.state in ("waiting", "no connection", "ended"):
         return []
     texts = [f"{stats.kbps_payload:.1f} kbit/s", f"{stats.kbps_wire:.1f} on the wire", f"{stats.fps:.0f} fps"]
     if stats.latency_ms is not None:

@@ -22,6 +22,9 @@ _IN_TIME = 0.97
 # The delay grows at once and shrinks by this share a packet, so that one quiet second does not cost the next.
 _SHRINK = 0.01
 _MAX_HELD = 64
+# Nothing for so long, at one frame a second or more, is an outage. What should have come during one was held up by it,
+# and says nothing about the jitter.
+_OUTAGE_MS = 1500.0
 # Two clocks drift apart by less than this in days; a sender that claims more is broken or means harm.
 MAX_CLOCK_STEP_MS = 60_000.0
 
@@ -75,6 +78,8 @@ class JitterBuffer(Generic[T]):
         self._last_capture_ms: int | None = None
         self._transits: deque[tuple[float, float]] = deque()
         self._first_transit_ms: float | None = None
+        self._last_arrival_ms: float | None = None
+        self._outage_end_ms = -float("inf")
         self._fastest_ms = 0.0
         self._delay_ms = MIN_DELAY_MS
 
@@ -161,6 +166,11 @@ class JitterBuffer(Generic[T]):
             raise WireError(f"frame {seq}: the sender's clock jumped by {step_ms / 1000:.0f} s")
 
     def _learn_transit(self, transit_ms: float, now_ms: float) -> None:
+        if self._last_arrival_ms is not None and now_ms - self._last_arrival_ms > _OUTAGE_MS:
+            self._outage_end_ms = now_ms
+        self._last_arrival_ms = now_ms
+        if now_ms - transit_ms + self._fastest_ms < self._outage_end_ms:
+            return
         self._transits.append((now_ms, transit_ms))
         while now_ms - self._transits[0][0] > _WINDOW_MS:
             self._transits.popleft()

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.still import MEDIA_TYPE, encode_still
@@ -34,7 +35,7 @@ from headgan.proto.link import Link
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
-from headgan.proto.session import PeerBye, Session, StartStreaming
+from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
@@ -395,6 +396,43 @@ async def test_what_a_call_shows_becomes_a_reference_for_the_rest_of_it(tmp_path
     # The stand-in draws the reference that was named: that of the other second is among them.
     brightness = [float(frame.frame_rgb[:64].mean()) for frame in read_video(talk.out)]
     assert min(brightness) < 60 and max(brightness) > 190
+
+
+async def test_an_outage_is_shown_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(NOTICE_MS, Role.RECEIVER, 300)
+    line = FaultyLine(LineFaults())
+    talk = Call(tmp_path)
+    with line.installed():
+        sender = await talk.sender(Clip(None), TurningAnalyser())
+        sender.settings = replace(sender.settings, reference_kbps=10.0)
+        sending = Side(sender.run)
+        await talk.picture()
+    for _ in range(1000):
+        if sender.filler is not None and sender.filler.sent > 1:
+            break  # a second one is on its way
+        await asyncio.sleep(0.01)
+    assert sender.filler is not None
+    held = sender.filler.held
+    loop = asyncio.get_running_loop()
+    line.cut(loop.time(), loop.time() + 0.7)
+    await asyncio.sleep(0.65)
+    assert talk.screen.states == ["waiting", "live", "no connection"]
+    pictures = talk.screen.pictures
+    await asyncio.sleep(2.5)
+    assert talk.screen.states == ["waiting", "live", "no connection", "live"]
+    assert talk.screen.pictures > pictures + 20
+    sending.stopped.set()
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
+    assert sent["references"]["held"] == received["references_held"] > held
+    assert received["frames"]["unknown_reference"] == 0
+    told = [
+        record.getMessage() for record in caplog.records if "the other side is back" in record.getMessage()
+    ]
+    assert len(told) == 1
 
 
 async def test_one_reference_is_a_still_and_stays_the_only_one(tmp_path: Path) -> None:

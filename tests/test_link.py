@@ -20,6 +20,8 @@ from headgan.proto.session import (
     SILENCE_LIMIT_MS,
     ByeDone,
     Event,
+    LineBack,
+    LineSilent,
     PeerBye,
     PeerHello,
     ReferenceReceived,
@@ -192,13 +194,33 @@ async def test_both_may_hang_up_at_once() -> None:
             await asyncio.gather(*hang_ups)
 
 
-async def test_silence_of_five_seconds_is_a_lost_call() -> None:
+async def test_silence_of_twelve_seconds_is_a_lost_call() -> None:
     async with Pair() as pair:
         await pair.stream()
         pair.receiver.peer.is_mute = True
         pair.clock.now_ms += SILENCE_LIMIT_MS
-        with pytest.raises(PeerError, match="nothing was heard from the other side for 5 s"):
+        with pytest.raises(PeerError, match="nothing was heard from the other side for 12 s"):
             await pair.sender.event(ByeDone)
+
+
+async def test_an_outage_is_logged_once_and_so_is_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "headgan")
+    async with Pair() as pair:
+        await pair.stream()
+        pair.receiver.peer.is_mute = True
+        for _ in range(5):
+            pair.clock.now_ms += 1000
+            await asyncio.sleep(0.12)
+        pair.receiver.peer.is_mute = False
+        pair.clock.now_ms += 1000
+        await asyncio.sleep(0.3)
+        assert await pair.sender.event(LineSilent) == LineSilent(3000)
+        assert await pair.sender.event(LineBack) == LineBack(6000)
+    told = [record.getMessage() for record in caplog.records if "other side" in record.getMessage()]
+    assert told == [
+        "nothing is heard from the other side; the call goes on if it comes back",
+        "the other side is back after 6.0 s",
+    ]
 
 
 async def test_pings_keep_a_quiet_call_alive() -> None:

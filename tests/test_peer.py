@@ -6,8 +6,10 @@ import time
 from typing import Any
 
 import aioice.ice
+import aiortc.rtcsctptransport
 import pytest
 
+from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
 from headgan.proto.errors import PeerError, UsageError
 from headgan.proto.ice import IceConfig, TurnServer
 from headgan.proto.peer import EARLY_CONTROL, EARLY_PARAMS, Peer
@@ -141,6 +143,43 @@ async def test_params_are_dropped_while_one_is_queued() -> None:
     assert [caller.send_params(b"first"), caller.send_params(b"second")] == [True, False]
     await inbox.wait(params=1)
     assert caller.wire_bytes().params_payload_sent == len(b"first")
+    await asyncio.gather(caller.close(), callee.close())
+
+
+async def test_an_outage_ends_for_both_channels_when_the_line_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiortc tries again at an even interval, its smallest timeout. Did it double it, an outage would last on."""
+    smallest_s = 0.1  # instead of 1 s, so that the test is short
+    monkeypatch.setattr(aiortc.rtcsctptransport, "SCTP_RTO_MIN", smallest_s)
+    line = FaultyLine(LineFaults())
+    with line.installed():
+        caller, callee = await connect()
+    loop = asyncio.get_running_loop()
+    there, back = Inbox(callee), Inbox(caller)
+    for number in range(3):  # the timeout follows the first answers
+        await caller.send_control(b"before")
+        await callee.send_control(b"before")
+        await asyncio.gather(there.wait(control=number + 1), back.wait(control=number + 1))
+    line.cut(loop.time(), end_s := loop.time() + 0.8)
+    await caller.send_control(b"during")
+    await callee.send_control(b"during")
+    sent = 0
+    while loop.time() < end_s:
+        sent += caller.send_params(bytes(150))
+        await asyncio.sleep(0.01)
+    assert there.params == [] and len(there.control) == len(back.control) == 3
+    waiting = asyncio.gather(there.wait(control=4), back.wait(control=4))
+    fresh: list[bytes] = []
+    while b"fresh" not in there.params:
+        fresh.append(b"fresh")
+        caller.send_params(b"fresh")
+        await asyncio.sleep(0.01)
+        assert loop.time() < end_s + 5 * smallest_s
+    await waiting
+    assert loop.time() < end_s + 5 * smallest_s
+    # Of the frames that nobody could receive next to none is sent afterwards.
+    assert sent > 5 and len([data for data in there.params if data != b"fresh"]) <= 2
     await asyncio.gather(caller.close(), callee.close())
 
 

@@ -27,6 +27,8 @@ from headgan.proto.reference_transfer import Reference, split_more, split_refere
 from headgan.proto.session import (
     ByeDone,
     Event,
+    LineBack,
+    LineSilent,
     ModelMismatch,
     PeerBye,
     PeerHello,
@@ -157,14 +159,32 @@ def test_heartbeat_notices_a_cut_link() -> None:
     link.run(20_000)
     assert not any(isinstance(event, PeerLost) for events in link.events for event in events)
     link.is_cut = True
-    link.run(3_900)
+    link.run(10_900)
     assert not any(isinstance(event, PeerLost) for events in link.events for event in events)
     link.run(1_200)
     for events in link.events:
         assert isinstance(events[-1], PeerLost)
-        assert 5000 <= events[-1].silent_ms <= 5100
+        assert 12_000 <= events[-1].silent_ms <= 12_100
     link.run(10_000)
     assert all(sum(isinstance(event, PeerLost) for event in events) == 1 for events in link.events)
+
+
+@pytest.mark.parametrize("seconds", [3, 5, 9])
+def test_an_outage_is_told_once_and_so_is_its_end(seconds: int) -> None:
+    link = make_link()
+    link.run(3_000)
+    for events in link.events:
+        events.clear()
+    link.is_cut = True
+    link.run(1000 * seconds)
+    link.is_cut = False
+    link.run(3_000)
+    for side, events in enumerate(link.events):
+        silent, back = events
+        assert isinstance(silent, LineSilent) and isinstance(back, LineBack)
+        assert (2500, 1500)[side] <= silent.silent_ms <= (2600, 1600)[side]
+        assert 1000 * seconds <= back.silent_ms <= 1000 * seconds + 2000
+    assert all(session.state is SessionState.STREAMING for session in link.sessions)
 
 
 def test_params_count_as_a_sign_of_life() -> None:
@@ -172,8 +192,20 @@ def test_params_count_as_a_sign_of_life() -> None:
     receiver.receive(SENDER_HELLO.to_bytes(), 0)
     receiver.reference_ready()
     receiver.receive_params(PACKET, 4000)
-    assert not receiver.tick(8900).events
-    assert receiver.tick(9000).events == (PeerLost(5000),)
+    assert receiver.tick(15_900).events == (LineSilent(11_900),)
+    assert receiver.tick(16_000).events == (PeerLost(12_000),)
+
+
+def test_a_frame_ends_the_silence_and_a_call_that_is_not_shown_yet_has_none() -> None:
+    receiver = started(LOCAL_HELLO)
+    receiver.receive(SENDER_HELLO.to_bytes(), 0)
+    assert receiver.tick(4000).events == ()
+    receiver.reference_ready()
+    assert receiver.tick(4100).events == (LineSilent(4100),)
+    assert receiver.tick(4200).events == ()
+    receiver.receive_params(PACKET, 4250)
+    assert receiver.tick(4300).events == (LineBack(4250),)
+    assert receiver.tick(4400).events == ()
 
 
 def test_goodbye_without_answer_ends_after_half_a_second() -> None:

@@ -72,6 +72,11 @@ async def test_a_watcher_gets_the_state_and_then_each_newest_picture(
         text, frame_rgb = await receive(socket)
         assert (text["text"], frame_rgb) == ("No face: holding the last picture", None)
 
+        viewer.publish(None, ViewerStats("no connection", kbps_payload=4.1, fps=25))
+        text, frame_rgb = await receive(socket)
+        assert (text["state"], frame_rgb) == ("no connection", None)
+        assert (text["text"], text["numbers"]) == ("No connection: holding the last picture", [])
+
 
 async def test_who_comes_late_gets_the_last_picture(viewer: Viewer, client: aiohttp.ClientSession) -> None:
     viewer.publish(plain(RED), LIVE)
@@ -231,6 +236,13 @@ async def test_the_page_in_a_browser(viewer: Viewer) -> None:
 
         viewer.publish(None, ViewerStats("no face", fps=25))
         await expect(status).to_have_text("No face: holding the last picture")
+        viewer.publish(None, ViewerStats("no connection"))
+        await expect(status).to_have_text("No connection: holding the last picture")
+        await expect(page.get_by_role("listitem")).to_have_count(0)
+        dot = "getComputedStyle(document.getElementById('state'), '::before').backgroundColor"
+        assert await page.evaluate(dot) == "rgb(163, 92, 0)"  # the colour of what is held
+        viewer.publish(plain(GREEN), LIVE)
+        await expect(status).to_have_text("Live")
         viewer.publish(None, ViewerStats("ended"))
         await expect(status).to_have_text("Call ended")
         await expect(page).to_have_title("Call ended · headgan")

@@ -1,5 +1,6 @@
 """The desktop window on a virtual display: it opens, shows the newest picture, and closes either way."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,8 @@ import numpy.typing as npt
 import pytest
 
 from headgan.proto.errors import DeviceError
-from headgan.receiver.display import Display, ViewerStats
-from headgan.receiver.window import Window
+from headgan.receiver.display import STATE_TEXTS, Display, State, ViewerStats
+from headgan.receiver.window import HEADER, Window, _write_update
 
 LIVE = ViewerStats("live", kbps_payload=4.1, kbps_wire=6.2, fps=25, latency_ms=140, provider="CPU")
 RED, GREEN = (220, 30, 40), (20, 200, 60)
@@ -110,10 +112,23 @@ def test_a_state_without_a_picture_keeps_the_last_one(screenshot: Screenshot) ->
     window = Window()
     try:
         window.publish(plain(GREEN), LIVE)
-        window.publish(None, ViewerStats("ended"))  # must not take the place of the picture
+        window.publish(None, ViewerStats("no connection"))
+        window.publish(None, ViewerStats("ended"))  # neither must take the place of the picture
         assert wait_for(lambda: share_of(GREEN, screenshot) > 0.5)
     finally:
         window.close()
+
+
+@pytest.mark.parametrize("state", STATE_TEXTS)
+def test_every_state_has_a_title_and_a_line(state: State) -> None:
+    pipe = BytesIO()
+    _write_update(pipe, None, ViewerStats(state, fps=25))
+    width, height, size = HEADER.unpack(pipe.getvalue()[: HEADER.size])
+    text = json.loads(pipe.getvalue()[HEADER.size :])
+    assert (width, height, size) == (0, 0, len(pipe.getvalue()) - HEADER.size)
+    assert text["title"] == f"{STATE_TEXTS[state]} · headgan"
+    assert text["line"].startswith(STATE_TEXTS[state])
+    assert ("25 fps" in text["line"]) == (state in ("live", "no face"))
 
 
 def test_publishing_goes_on_after_the_user_closed_it(screenshot: Screenshot) -> None:
