@@ -8,6 +8,7 @@ from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
+from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
@@ -27,6 +28,13 @@ COMMANDS = (
         bench_endurance,
         "One long call: does the latency grow?",
         "headgan-bench endurance clip.mp4 --minutes 10 -o report/",
+    ),
+    Command(
+        ("outage",),
+        OutageOptions,
+        bench_outage,
+        "A call over a line that is interrupted while a reference is sent: does it go on, and when?",
+        "headgan-bench outage clip.mp4 --seconds 5 -o report/",
     ),
     Command(
         ("stages",),

@@ -45,6 +45,8 @@ def run_call(
     loop_s: float | None = None,
     receiver_options: tuple[str, ...] = (),
     sender_options: tuple[str, ...] = (),
+    receiver_program: tuple[str, ...] | None = None,
+    sender_program: tuple[str, ...] | None = None,
 ) -> CallFiles:
     """Sends `clip` from a headgan-send to a headgan-recv and waits for both to end by themselves.
 
@@ -55,6 +57,8 @@ def run_call(
         loop_s: play it over and over and hang up, as Ctrl-C does, after so many seconds.
         receiver_options: more words for headgan-recv.
         sender_options: more words for headgan-send.
+        receiver_program: what to run in the place of headgan-recv, which gets its options.
+        sender_program: what to run in the place of headgan-send, which gets its options.
 
     Raises:
         HeadganError: a side failed or did not end.
@@ -73,10 +77,12 @@ def run_call(
         send += ["--save-crop", str(paths["crop.mp4"])]
     else:
         send.append("--loop")
-    receiver = _start("receiver", [*receive, *receiver_options], folder / "r.log")
+    receiver_program = receiver_program or _command("receiver")
+    sender_program = sender_program or _command("sender")
+    receiver = _start([*receiver_program, *receive, *receiver_options], folder / "r.log")
     try:
         _wait_for_port(receiver, port, folder / "r.log")
-        sender = _start("sender", [*send, *sender_options], folder / "s.log")
+        sender = _start([*sender_program, *send, *sender_options], folder / "s.log")
         try:
             if loop_s is not None:
                 _wait(sender, loop_s)
@@ -92,11 +98,14 @@ def run_call(
     return CallFiles(paths["crop.mp4"], paths["out.mp4"], sender_stats, receiver_stats, stolen)
 
 
-def _start(side: str, words: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    module = f"headgan.{side}.cli"
-    code = f"import sys; from {module} import main; sys.exit(main())"
+def _command(side: str) -> tuple[str, ...]:
+    code = f"import sys; from headgan.{side}.cli import main; sys.exit(main())"
+    return sys.executable, "-c", code
+
+
+def _start(words: list[str], log: Path) -> "subprocess.Popen[bytes]":
     with log.open("wb") as file:
-        return subprocess.Popen([sys.executable, "-c", code, *words], stdout=file, stderr=file)
+        return subprocess.Popen(words, stdout=file, stderr=file)
 
 
 def _wait_for_port(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
