@@ -71,10 +71,16 @@ class FaultyLine:
     def _join(self, loop: asyncio.BaseEventLoop, protocol: Any) -> Any:  # noqa: ANN401
         """Passes what `protocol` receives, and what it sends through its transport, over the line."""
         receive, connect = protocol.datagram_received, protocol.connection_made
+
+        def connect_over_line(transport: asyncio.DatagramTransport) -> None:
+            def send(data: bytes, address: Any) -> None:  # noqa: ANN401
+                if not transport.is_closing():  # it may be, by the time of what is late
+                    transport.sendto(data, address)
+
+            connect(_FaultyTransport(transport, self._faulty(loop, send)))
+
         protocol.datagram_received = self._faulty(loop, receive)
-        protocol.connection_made = lambda transport: connect(
-            _FaultyTransport(transport, self._faulty(loop, transport.sendto))
-        )
+        protocol.connection_made = connect_over_line
         return protocol
 
     def _faulty(self, loop: asyncio.BaseEventLoop, pass_on: Callable[..., None]) -> Callable[..., None]:

@@ -23,8 +23,9 @@ _IN_TIME = 0.97
 _SHRINK = 0.01
 _MAX_HELD = 64
 # Nothing for so long, at one frame a second or more, is an outage. What should have come during one was held up by it,
-# and says nothing about the jitter.
+# and what comes in the second after it by what the channel has to make up for: neither says anything about the jitter.
 _OUTAGE_MS = 1500.0
+_RECOVERY_MS = 1000.0
 # Two clocks drift apart by less than this in days; a sender that claims more is broken or means harm.
 MAX_CLOCK_STEP_MS = 60_000.0
 
@@ -79,7 +80,7 @@ class JitterBuffer(Generic[T]):
         self._transits: deque[tuple[float, float]] = deque()
         self._first_transit_ms: float | None = None
         self._last_arrival_ms: float | None = None
-        self._outage_end_ms = -float("inf")
+        self._recovered_ms = -float("inf")
         self._fastest_ms = 0.0
         self._delay_ms = MIN_DELAY_MS
 
@@ -167,9 +168,9 @@ class JitterBuffer(Generic[T]):
 
     def _learn_transit(self, transit_ms: float, now_ms: float) -> None:
         if self._last_arrival_ms is not None and now_ms - self._last_arrival_ms > _OUTAGE_MS:
-            self._outage_end_ms = now_ms
+            self._recovered_ms = now_ms + _RECOVERY_MS
         self._last_arrival_ms = now_ms
-        if now_ms - transit_ms + self._fastest_ms < self._outage_end_ms:
+        if now_ms - transit_ms + self._fastest_ms < self._recovered_ms:
             return
         self._transits.append((now_ms, transit_ms))
         while now_ms - self._transits[0][0] > _WINDOW_MS:
