@@ -27,7 +27,7 @@ from headgan.proto.wire import ParamPacket
 
 TICK_S = 0.1
 # Longer than a session waits for the answer to its Bye.
-_FAREWELL_S = 0.8
+_FAREWELL_S = 1.8
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Link:
         self._apply(self._session.reference_ready())
 
     async def hang_up(self, reason: ByeReason, text: str, *, frames_sent: int = 0) -> None:
-        """Ends the call from this side and waits until the other side knows, at most 0.8 s."""
+        """Ends the call from this side and waits until the other side knows, at most 1.8 s."""
         self._apply(self._session.bye(reason, text, self._now(), frames_sent=frames_sent))
         try:
             async with asyncio.timeout(_FAREWELL_S):

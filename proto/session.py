@@ -54,7 +54,8 @@ SILENCE_LIMIT_MS = 12_000
 # When silence is worth telling. A receiver hears every frame, or at least a Ping a second; a sender only what comes
 # over the reliable channel, where a message that was lost takes a second more.
 NOTICE_MS = {Role.SENDER: 2500, Role.RECEIVER: 1500}
-BYE_LIMIT_MS = 500
+# A Bye that was lost is sent again after a second: whoever closes before that looks lost to the other side.
+BYE_LIMIT_MS = 1500
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class PeerBye:
 
 @dataclass(frozen=True)
 class ByeDone:
-    """Our Bye was answered, or not within 500 ms: close now."""
+    """Our Bye was answered, or not within 1500 ms: close now."""
 
     is_acknowledged: bool
 

@@ -435,6 +435,20 @@ async def test_an_outage_is_shown_and_changes_nothing(
     assert len(told) == 1
 
 
+async def test_a_good_bye_that_is_lost_is_said_again(tmp_path: Path) -> None:
+    line = FaultyLine(LineFaults())
+    talk = Call(tmp_path)
+    with line.installed():
+        sending = Side((await talk.sender(Clip(None))).run)
+        await talk.picture()
+    loop = asyncio.get_running_loop()
+    line.cut(loop.time(), loop.time() + 0.3)
+    sending.stopped.set()
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert talk.receiver.farewell == "the caller hung up"
+
+
 async def test_one_reference_is_a_still_and_stays_the_only_one(tmp_path: Path) -> None:
     talk = Call(tmp_path)
     sender = await talk.sender(Clip(100), TurningAnalyser())

@@ -183,7 +183,7 @@ async def test_a_silent_side_is_not_waited_for() -> None:
         pair.receiver.peer.is_mute = True
         start_s = time.monotonic()
         await pair.sender.link.hang_up(ByeReason.HANGUP, "")
-        assert time.monotonic() - start_s < 1.0
+        assert time.monotonic() - start_s < 2.0
 
 
 async def test_both_may_hang_up_at_once() -> None:
