@@ -149,8 +149,7 @@ def judge(course: Course, sender: dict[str, Any], receiver: dict[str, Any]) -> d
     answered = [time_s for time_s in course.acknowledged if time_s >= end_s]
     held = (sender["references"]["held"], receiver["references_held"])
     frames = {**receiver["frames"], "held_back": sender["frames"]["held_back"]}
-    # The diaries have to be right about what the statistics say too.
-    is_agreed = course.is_agreed and held == (course.sender_held[-1][1], course.receiver_held[-1][1])
+    is_agreed = course.is_agreed and held[0] == held[1]
     is_hung_up = sender["ended"] == receiver["ended"] == "the caller hung up"
     return {
         "is_survived": bool(fresh and answered and is_agreed and is_hung_up)

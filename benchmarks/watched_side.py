@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,14 +101,16 @@ def _sender_session(diary: _Diary, line: FaultyLine, outage: Outage) -> type[Ses
     def hang_up() -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    def after(seconds: float) -> None:
-        timer = threading.Timer(seconds, hang_up)
+    def after(seconds: float, do: Callable[[], None]) -> None:
+        timer = threading.Timer(seconds, do)
         timer.daemon = True
         timer.start()
 
     class WatchedSession(Session):
         _ready_s: float | None = None
         _has_had_outage = False
+        _is_under_way = False
+        _is_time_to_end = False
 
         def receive(self, data: bytes, now_ms: int) -> Step:
             step = super().receive(data, now_ms)
@@ -116,9 +118,12 @@ def _sender_session(diary: _Diary, line: FaultyLine, outage: Outage) -> type[Ses
                 match event:
                     case StartStreaming():
                         self._ready_s = time.monotonic()
-                        after(outage.at_s + outage.seconds + outage.after_s + _NO_REFERENCE_S)
+                        after(outage.at_s + outage.seconds + outage.after_s + _NO_REFERENCE_S, hang_up)
                     case ReferenceAnswered(number, is_held):
                         diary.write("answered", number=number, held=is_held)
+                        self._is_under_way = False
+                        if self._is_time_to_end:
+                            hang_up()
                     case _:
                         pass
             return step
@@ -128,6 +133,7 @@ def _sender_session(diary: _Diary, line: FaultyLine, outage: Outage) -> type[Ses
         ) -> tuple[bytes, ...]:
             messages = super().offer_reference(number, reference, replaces)
             diary.write("offered", number=number, replaces=replaces)
+            self._is_under_way = True
             now_s = time.monotonic()
             is_time = self._ready_s is not None and now_s - self._ready_s >= outage.at_s
             if is_time and not self._has_had_outage:
@@ -136,8 +142,14 @@ def _sender_session(diary: _Diary, line: FaultyLine, outage: Outage) -> type[Ses
                 end_s = start_s + outage.seconds
                 line.cut(start_s, end_s)
                 diary.write("outage", start=start_s, until=end_s)
-                after(end_s + outage.after_s - now_s)
+                after(end_s + outage.after_s - now_s, self._end)
             return messages
+
+        def _end(self) -> None:
+            """Hangs up when no reference is under way, so that both ends can be compared."""
+            self._is_time_to_end = True
+            if not self._is_under_way:
+                hang_up()
 
     return WatchedSession
 

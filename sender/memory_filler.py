@@ -72,7 +72,8 @@ class MemoryFiller:
 
     @property
     def held(self) -> int:
-        """How many references the receiver is known to hold."""
+        """How many references the receiver is known to hold; to be asked when the camera's thread has ended."""
+        self._take_answers()
         return len(self._planner.held)
 
     @property

@@ -413,8 +413,6 @@ async def test_an_outage_is_shown_and_changes_nothing(
         if sender.filler is not None and sender.filler.sent > 1:
             break  # a second one is on its way
         await asyncio.sleep(0.01)
-    assert sender.filler is not None
-    held = sender.filler.held
     loop = asyncio.get_running_loop()
     line.cut(loop.time(), loop.time() + 0.7)
     await asyncio.sleep(0.65)
@@ -427,7 +425,7 @@ async def test_an_outage_is_shown_and_changes_nothing(
     assert await sending.end() is None
     assert await talk.receiving.end() is None
     sent, received = sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
-    assert sent["references"]["held"] == received["references_held"] > held
+    assert sent["references"]["held"] == received["references_held"] >= 2
     assert received["frames"]["unknown_reference"] == 0
     told = [
         record.getMessage() for record in caplog.records if "the other side is back" in record.getMessage()

@@ -239,6 +239,7 @@ def settle(running: Call, step: int) -> None:
             break
     held = running.playback._memory.numbers
     assert running.filler._planner.held == set(held)
+    assert running.filler.held == running.playback.references_held == len(held)
     for number in held:
         drawn = cast(Still, running.playback._memory.get(number))
         np.testing.assert_array_equal(drawn.picture_rgb, running.sent[number])
