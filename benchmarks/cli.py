@@ -7,8 +7,8 @@ from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
-from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
+from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker

@@ -410,7 +410,7 @@ async def test_an_outage_is_shown_and_changes_nothing(
         sending = Side(sender.run)
         await talk.picture()
     for _ in range(1000):
-        if sender.filler is not None and sender.filler.sent > 1:
+        if sender.planner.filler is not None and sender.planner.filler.sent > 1:
             break  # a second one is on its way
         await asyncio.sleep(0.01)
     loop = asyncio.get_running_loop()

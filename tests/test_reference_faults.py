@@ -213,8 +213,10 @@ class Call:
     def _draw(self, packet: ParamPacket, late: int) -> None:
         arrived = self.receiver.receive_params(packet.to_bytes(), 0)
         assert arrived is not None and len(arrived.references) == 1
-        shown = self.playback._draw(Due(packet.seq, packet.capture_ms, _Frame(FACE, arrived.references)))
-        assert shown.has_face, f"reference {arrived.references[0]} is not held"
+        shown = self.playback._draw(
+            Due(packet.seq, packet.capture_ms, _Frame(FACE, arrived.references, False))
+        )
+        assert shown.state == "live", f"reference {arrived.references[0]} is not held"
         np.testing.assert_array_equal(shown.picture_rgb, self.sent[arrived.references[0]])
         self.drawn_late += late > 0
 

@@ -128,7 +128,7 @@ def test_every_state_has_a_title_and_a_line(state: State) -> None:
     assert (width, height, size) == (0, 0, len(pipe.getvalue()) - HEADER.size)
     assert text["title"] == f"{STATE_TEXTS[state]} · headgan"
     assert text["line"].startswith(STATE_TEXTS[state])
-    assert ("25 fps" in text["line"]) == (state in ("live", "no face"))
+    assert ("25 fps" in text["line"]) == (state in ("live", "no face", "held", "video"))
 
 
 def test_publishing_goes_on_after_the_user_closed_it(screenshot: Screenshot) -> None:
