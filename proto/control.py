@@ -1,4 +1,4 @@
-"""Bytes of the control channel in, one of eleven messages out; the channel is reliable and ordered.
+"""Bytes of the control channel in, one of twelve messages out; the channel is reliable and ordered.
 
 Hello is in hello.py, VideoPiece in live_video.py, all others are here. The first byte is the type. Every field of
 variable length has its length before it, so that a message which lost its end is always noticed.
@@ -8,9 +8,10 @@ import enum
 import re
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 from headgan.proto.errors import WireError
-from headgan.proto.hello import Hello
+from headgan.proto.hello import MAX_KNOWN, Hello
 from headgan.proto.live_video import VideoPiece
 from headgan.proto.wire import (
     MAX_PAYLOAD_BYTES,
@@ -336,6 +337,38 @@ class ReferenceHeld:
         return message
 
 
+@dataclass(frozen=True)
+class ReferenceKnown:
+    """Which of the references that the sender's Hello offers the receiver holds from an earlier call.
+
+    offset  size  field
+         0     1  type = 13
+         1     1  count, 0..64
+         2     c  places in the offer, 0..63, rising, 1 byte each
+    """
+
+    TYPE = 13
+
+    places: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        check_range("reference known: count", len(self.places), 0, MAX_KNOWN)
+        for before, place in pairwise((-1, *self.places)):
+            check_range("reference known: place", place, before + 1, MAX_KNOWN - 1)
+
+    def to_bytes(self) -> bytes:
+        """The answer as one control message."""
+        return bytes((self.TYPE, len(self.places), *self.places))
+
+    @classmethod
+    def parse(cls, data: bytes) -> "ReferenceKnown":
+        """The answer in one control message; raises WireError."""
+        reader = _open("reference known", data, cls.TYPE)
+        message = cls(tuple(reader.take(reader.u8())))
+        reader.finish()
+        return message
+
+
 ControlMessage = (
     Hello
     | ReferenceStart
@@ -348,6 +381,7 @@ ControlMessage = (
     | ReferenceMore
     | ReferenceHeld
     | VideoPiece
+    | ReferenceKnown
 )
 
 _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
@@ -362,6 +396,7 @@ _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
     ReferenceMore,
     ReferenceHeld,
     VideoPiece,
+    ReferenceKnown,
 )
 _PARSERS = {message_class.TYPE: message_class.parse for message_class in _MESSAGE_CLASSES}
 

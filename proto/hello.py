@@ -15,6 +15,8 @@ MAX_CAPABILITIES = 16
 MAX_CAPABILITY_BYTES = 32
 MAX_RATE_FPS = 240.0
 MAX_REFERENCES = 64
+MAX_KNOWN = 64
+DIGEST_BYTES = 16
 # Room for keys that a later version may add; this version reads past them.
 MAX_HELLO_BYTES = 4096
 
@@ -42,6 +44,8 @@ class Hello:
                   identity      bin, float32 identity parameters laid out by headgan.codec, at most 1024 bytes
                   wants_reference  bool, whether the sender shall send its reference picture
                   references    int, how many the receiver holds, or the sender sends, at most, 1..64; left out for 1
+                  known         bin, digests of references of earlier calls, 16 bytes each, at most 64; or left out
+                  near          int, how many of these, from the first, look as the sender does now; left out for 0
     """
 
     TYPE = 1
@@ -54,6 +58,8 @@ class Hello:
     capabilities: tuple[str, ...] = ()
     wants_reference: bool = False
     references: int = 1
+    known: tuple[bytes, ...] = ()
+    near: int = 0
     version: int = PROTOCOL_VERSION
 
     def __post_init__(self) -> None:
@@ -71,6 +77,12 @@ class Hello:
         check_range("hello: references", self.references, 1, MAX_REFERENCES)
         if len(self.identity) % 4:
             raise WireError(f"hello: identity: {len(self.identity)} bytes are not whole float32 numbers")
+        check_range("hello: known", len(self.known), 0, MAX_KNOWN)
+        for digest in self.known:
+            check_length("hello: known", digest, DIGEST_BYTES, DIGEST_BYTES)
+        if len(set(self.known)) < len(self.known):
+            raise WireError("hello: known: a digest comes twice")
+        check_range("hello: near", self.near, 0, len(self.known))
 
     def to_bytes(self) -> bytes:
         """The introduction as one control message."""
@@ -84,6 +96,8 @@ class Hello:
                 "identity": self.identity,
                 "wants_reference": self.wants_reference,
                 **({"references": self.references} if self.references > 1 else {}),
+                **({"known": b"".join(self.known)} if self.known else {}),
+                **({"near": self.near} if self.near else {}),
             }
         )
         return bytes((self.TYPE, self.version)) + bytes(fields)
@@ -115,6 +129,8 @@ class Hello:
             capabilities=fields.texts("capabilities"),
             wants_reference=fields.truth("wants_reference"),
             references=fields.whole("references", default=1),
+            known=fields.digests("known"),
+            near=fields.whole("near", default=0),
             version=version,
         )
 
@@ -170,6 +186,11 @@ class _Fields:
         if isinstance(value, bytes):
             return value
         raise self._wrong_type(key, value, "bin")
+
+    def digests(self, key: str) -> tuple[bytes, ...]:
+        """Of `DIGEST_BYTES` each; the last is shorter where the length is wrong, and none if the key is left out."""
+        joined = self.binary(key) if key in self._fields else b""
+        return tuple(joined[at : at + DIGEST_BYTES] for at in range(0, len(joined), DIGEST_BYTES))
 
     def truth(self, key: str) -> bool:
         value = self._value(key)

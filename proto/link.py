@@ -6,7 +6,7 @@ Peer ── control bytes ──▶ Session ── events ──▶ next_event()
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -120,6 +120,10 @@ class Link:
     def answer_reference(self, number: int, *, is_held: bool) -> None:
         """Tells the sender whether one more of its references is held."""
         self._apply(self._session.answer_reference(number, is_held=is_held))
+
+    def tell_known(self, held: Collection[int]) -> None:
+        """Tells the sender which of the references that it offers are held, by their places in its Hello."""
+        self._apply(self._session.tell_known(held))
 
     def reference_ready(self) -> None:
         """Tells the sender to start."""

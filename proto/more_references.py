@@ -9,6 +9,7 @@ moment it offers that, unless it is refused: then nothing has changed. So both s
 that is damaged, or not ended when the next one begins, is refused, never half used. No socket, no clock.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headgan.proto.control import ControlMessage, ReferenceChunk, ReferenceHeld, ReferenceMore
@@ -66,6 +67,11 @@ class OfferedReferences:
         self._unanswered.add(number)
         return messages
 
+    def expect(self, numbers: Iterable[int]) -> None:
+        """Learns what the receiver has from earlier calls; each is answered like one that was offered."""
+        self._unanswered.update(numbers)
+        self._last_number = max(self._unanswered, default=0)
+
     def on_held(self, message: ReferenceHeld) -> ReferenceAnswered:
         """Takes an answer; WireError if there was no question."""
         if message.number not in self._unanswered:
@@ -81,6 +87,11 @@ class ReceivedReferences:
         self._last_number = 0
         self._unanswered: set[int] = set()
         self._coming: tuple[ReferenceMore, ReferenceAssembler] | None = None
+
+    def expect(self, numbers: Iterable[int]) -> None:
+        """Learns what this side has from earlier calls; each waits for its `answer`."""
+        self._unanswered.update(numbers)
+        self._last_number = max(self._unanswered, default=0)
 
     def on_start(self, message: ReferenceMore) -> Outcome:
         """Takes an announcement; what has not become complete before it never will, the channel keeps the order.
@@ -111,7 +122,7 @@ class ReceivedReferences:
         return (), (MoreReceived(message.number, message.replaces, reference),)
 
     def answer(self, number: int, *, is_held: bool) -> ReferenceHeld:
-        """The answer to a `MoreReceived`; ValueError if there was none, or it was answered."""
+        """The answer to a `MoreReceived`, or for one that was expected; ValueError if it was answered or neither."""
         if number not in self._unanswered:
             raise ValueError(f"reference {number} was answered, or never came")
         self._unanswered.remove(number)

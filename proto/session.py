@@ -3,7 +3,8 @@
     sender                                receiver
       HELLO     Hello ──────────────────▶ HELLO      both send theirs at once
                 ◀────────────────── Hello
-      WAITING   ReferenceStart, chunks ─▶ WAITING    only when the receiver wants a reference
+      WAITING   ◀───────── ReferenceKnown WAITING    only when Hello offers what was sent in earlier calls
+                ReferenceStart, chunks ─▶            only when the receiver wants a reference, and knows none
                 ◀───────── ReferenceReady            the receiver holds one, sent or its own
       STREAMING ParamPackets ───────────▶ STREAMING  on the other channel
                 ReferenceMore, chunks ──▶            only to a receiver that holds several
@@ -15,7 +16,7 @@ No socket, no clock: the caller brings `now_ms` of any monotonic clock and moves
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from headgan.proto.clock import ClockEstimate, PeerClock, wrap_ms
@@ -29,6 +30,7 @@ from headgan.proto.control import (
     Pong,
     ReferenceChunk,
     ReferenceHeld,
+    ReferenceKnown,
     ReferenceMore,
     ReferenceReady,
     ReferenceStart,
@@ -36,6 +38,7 @@ from headgan.proto.control import (
 )
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
+from headgan.proto.known_references import fitting_places, is_asked, number_known
 from headgan.proto.live_video import VideoAssembler, VideoPiece, VideoReceived
 from headgan.proto.more_references import (
     MoreReceived,
@@ -175,6 +178,7 @@ class Session:
         self._assembler: ReferenceAssembler | None = None
         self._offered, self._received = OfferedReferences(), ReceivedReferences()
         self._video = VideoAssembler()
+        self._known: dict[int, int] | None = None
         self._clock = PeerClock()
         self._heard_ms = 0
         self._silent_since_ms: int | None = None
@@ -251,6 +255,8 @@ class Session:
                 return self._on_reference_held(message)
             case VideoPiece():
                 return self._on_video(message)
+            case ReferenceKnown():
+                return self._on_reference_known(message)
             case ReferenceChunk() if self._state is SessionState.STREAMING:
                 return self._on_more(message)
             case _:
@@ -274,8 +280,8 @@ class Session:
 
     def reference_ready(self) -> Step:
         """Says that this receiver holds a reference, which lets the sender start."""
-        if self._hello.role is not Role.RECEIVER or self._state is not SessionState.WAITING:
-            raise ValueError("only a receiver that met its peer gets ready, once")
+        if self._hello.role is not Role.RECEIVER or self._state is not SessionState.WAITING or self.is_asked:
+            raise ValueError("only a receiver that met its peer, and told what it knows, gets ready, once")
         self._state = SessionState.STREAMING
         return _send(ReferenceReady())
 
@@ -284,6 +290,37 @@ class Session:
         """How many references the receiver of this call holds, as both sides have said; 1 before Hello."""
         peer = self._peer_hello
         return 1 if peer is None else min(self._hello.references, peer.references)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the receiver still has to say which references of the sender's Hello it knows."""
+        peer = self._peer_hello
+        if peer is None or self._known is not None:
+            return False
+        is_sender = self._hello.role is Role.SENDER
+        return is_asked(self._hello, peer) if is_sender else is_asked(peer, self._hello)
+
+    @property
+    def known(self) -> dict[int, int]:
+        """Number in this call to place in the sender's offer of what the receiver held before the call.
+
+        With 0 among them the call begins with it, else the sender's first picture is 0.
+        """
+        return self._known or {}
+
+    def tell_known(self, held: Collection[int]) -> Step:
+        """Says which of the references that the sender offers this receiver holds; `known` then has their numbers.
+
+        Args:
+            held: places in `Hello.known`; the first count, where there are more than there is room for.
+        """
+        if self._hello.role is not Role.RECEIVER or self._peer_hello is None or not self.is_asked:
+            raise ValueError("only a receiver that was asked tells what it knows, once")
+        near = self._peer_hello.near
+        places = fitting_places(held, near, self.references)
+        self._known = number_known(places, near)
+        self._received.expect(self._known.keys() - {0})
+        return _send(ReferenceKnown(places))
 
     def offer_reference(
         self, number: int, reference: Reference, replaces: int | None = None
@@ -359,12 +396,27 @@ class Session:
             bye = self.bye(ByeReason.MODEL_MISMATCH, text, now_ms)
             return Step(bye.messages, (mismatch,))
         self._state = SessionState.WAITING
-        messages = self._reference_messages if hello.wants_reference else ()
+        # What the receiver knows already decides whether a picture is needed.
+        messages = self._reference_messages if hello.wants_reference and not self.is_asked else ()
         return _send(*messages, events=(PeerHello(hello),))
+
+    def _on_reference_known(self, message: ReferenceKnown) -> Step:
+        if self._hello.role is not Role.SENDER or not self.is_asked:
+            raise WireError("ReferenceKnown came, but nothing was asked, or twice")
+        known = number_known(message.places, self._hello.near)
+        if message.places and message.places[-1] >= len(self._hello.known):
+            raise WireError(f"ReferenceKnown names {message.places[-1]}, which was not offered")
+        if max(known, default=0) >= self.references:
+            raise WireError(f"ReferenceKnown names {len(known)}, which have no room among {self.references}")
+        self._known = known
+        self._offered.expect(known.keys() - {0})
+        return Step() if 0 in known else _send(*self._reference_messages)
 
     def _on_reference(self, message: ReferenceStart | ReferenceChunk) -> Step:
         if self._hello.role is Role.SENDER or not self._hello.wants_reference:
             raise WireError(f"{type(message).__name__} came, but no reference was asked for")
+        if self.is_asked or 0 in self.known:
+            raise WireError(f"{type(message).__name__} came, but nobody said that it is needed")
         if isinstance(message, ReferenceStart):
             if self._assembler is not None:
                 raise WireError("ReferenceStart came twice")
@@ -395,13 +447,15 @@ class Session:
         return Step(events=(frame,) if frame else ())
 
     def _on_reference_held(self, message: ReferenceHeld) -> Step:
-        if self._hello.role is not Role.SENDER:
-            raise WireError("ReferenceHeld came from a sender")
+        if self._hello.role is not Role.SENDER or self._state is not SessionState.STREAMING:
+            raise WireError("ReferenceHeld came from a sender, or before ReferenceReady")
         return Step(events=(self._offered.on_held(message),))
 
     def _on_reference_ready(self) -> Step:
         if self._hello.role is not Role.SENDER or self._state is not SessionState.WAITING:
             raise WireError("ReferenceReady came from a sender, or twice")
+        if self.is_asked:
+            raise WireError("ReferenceReady came before ReferenceKnown")
         self._state = SessionState.STREAMING
         return Step(events=(StartStreaming(),))
 

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -18,10 +19,12 @@ from headgan.proto.control import (
     Pong,
     ReferenceChunk,
     ReferenceHeld,
+    ReferenceKnown,
     ReferenceReady,
 )
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
+from headgan.proto.known_references import REMEMBERS
 from headgan.proto.more_references import MoreReceived, MoreRefused, ReferenceAnswered
 from headgan.proto.reference_transfer import Reference, split_more, split_reference
 from headgan.proto.session import (
@@ -322,19 +325,121 @@ def test_more_references_may_not_come_where_one_is_held() -> None:
         sender.receive(next(split_more(5, more("smile"))).to_bytes(), 400)
 
 
+OFFER = tuple(bytes([place]) * 16 for place in range(6))
+
+
+def met_pair(near: int = 0, references: int = 4, **receiver: Any) -> tuple[Session, Session]:
+    """A sender that offers six references, and a receiver that remembers; both have said hello."""
+    sender = started(replace(SENDER_HELLO, references=references, known=OFFER, near=near))
+    told = {"references": references, "capabilities": (REMEMBERS,), **receiver}
+    remembering = started(replace(RECEIVER_HELLO, **told))
+    remembering.receive(sender._hello.to_bytes(), 1)
+    return sender, remembering
+
+
+@pytest.mark.parametrize(
+    ("near", "held", "places", "known"),
+    [
+        (2, {5, 1, 3}, (1, 3, 5), {0: 1, 1: 3, 2: 5}),  # the call begins with the first
+        (1, {5, 1, 3}, (1, 3, 5), {1: 1, 2: 3, 3: 5}),  # a first picture is needed
+        (6, set(range(6)), (0, 1, 2, 3), {0: 0, 1: 1, 2: 2, 3: 3}),  # as many as there is room for
+        (0, set(range(6)), (0, 1, 2), {1: 0, 2: 1, 3: 2}),
+        (6, set(), (), {}),
+    ],
+)
+def test_what_is_known_has_the_same_number_on_both_sides(
+    near: int, held: set[int], places: tuple[int, ...], known: dict[int, int]
+) -> None:
+    sender, receiver = met_pair(near)
+    assert sender.receive(receiver._hello.to_bytes(), 1).messages == ()  # it waits for what is known
+    assert sender.is_asked and receiver.is_asked
+    (answer,) = receiver.tell_known(held).messages
+    assert answer == ReferenceKnown(places).to_bytes()
+    step = sender.receive(answer, 2)
+    assert sender.known == receiver.known == known
+    assert bool(step.messages) == (0 not in known)
+    for message in step.messages:
+        receiver.receive(message, 3)
+    if 0 in known:
+        with pytest.raises(WireError, match="nobody said that it is needed"):
+            receiver.receive(next(split_reference(REFERENCE)).to_bytes(), 3)
+    sender.receive(receiver.reference_ready().messages[0], 4)
+    # Each is answered once, as if it had been sent, and what is sent has other numbers.
+    for number in known.keys() - {0}:
+        (held_answer,) = receiver.answer_reference(number, is_held=True).messages
+        assert sender.receive(held_answer, 5).events == (ReferenceAnswered(number, is_held=True),)
+        with pytest.raises(WireError, match="answered or never offered"):
+            sender.receive(held_answer, 5)
+    last = max(known, default=0)
+    if last:
+        with pytest.raises(ValueError, match=f"after reference {last}"):
+            sender.offer_reference(last, more("smile"))
+        with pytest.raises(WireError, match=f"after reference {last}"):
+            receiver.receive(next(split_more(last, more("smile"))).to_bytes(), 6)
+    receiver.receive(sender.offer_reference(last + 1, more("smile"))[0], 7)
+
+
+@pytest.mark.parametrize(
+    "receiver",
+    [{"references": 1}, {"wants_reference": False}, {"capabilities": ()}],
+)
+def test_who_cannot_remember_is_not_waited_for(receiver: dict[str, Any]) -> None:
+    sender, other = met_pair(2, **receiver)
+    assert not other.is_asked
+    messages = sender.receive(other._hello.to_bytes(), 1).messages
+    assert bool(messages) == other._hello.wants_reference and not sender.is_asked
+    with pytest.raises(ValueError, match="only a receiver that was asked"):
+        other.tell_known({0})
+    with pytest.raises(WireError, match="nothing was asked"):
+        sender.receive(ReferenceKnown((0,)).to_bytes(), 2)
+
+
+def test_lies_about_what_is_known_end_the_call() -> None:
+    sender, receiver = met_pair(2)
+    with pytest.raises(ValueError, match="told what it knows"):
+        receiver.reference_ready()
+    with pytest.raises(WireError, match="nobody said that it is needed"):
+        receiver.receive(next(split_reference(REFERENCE)).to_bytes(), 2)
+    with pytest.raises(WireError, match="nothing was asked"):
+        receiver.receive(ReferenceKnown((0,)).to_bytes(), 2)
+    sender.receive(receiver._hello.to_bytes(), 1)
+    for message, complaint in (
+        (ReferenceReady(), "before ReferenceKnown"),
+        (ReferenceKnown((0, 6)), "names 6, which was not offered"),
+        (ReferenceKnown((0, 1, 2, 3, 4)), "no room among 4"),
+        (ReferenceKnown((2, 3, 4, 5)), "no room among 4"),
+    ):
+        with pytest.raises(WireError, match=complaint):
+            sender.receive(message.to_bytes(), 2)
+    sender.receive(ReferenceKnown((0, 2)).to_bytes(), 2)
+    with pytest.raises(WireError, match="or twice"):
+        sender.receive(ReferenceKnown((0, 2)).to_bytes(), 3)
+    with pytest.raises(WireError, match="before ReferenceReady"):
+        sender.receive(ReferenceHeld(1, is_held=True).to_bytes(), 3)
+
+
 @settings(derandomize=True, deadline=None, database=None, max_examples=300)
 @given(st.data())
 def test_both_sides_agree_on_what_is_held_whatever_happens_to_the_transfers(data: st.DataObject) -> None:
     """Chunks and announcements are lost, repeated, exchanged and damaged; answers are late; frames overtake them."""
-    sender, receiver = streaming_pair()
+    sender, receiver = met_pair(data.draw(st.integers(0, 6)))
+    sender.receive(receiver._hello.to_bytes(), 1)
+    for message in receiver.tell_known(data.draw(st.sets(st.integers(0, 5)))).messages:
+        for picture in sender.receive(message, 2).messages:
+            receiver.receive(picture, 3)
+    sender.receive(receiver.reference_ready().messages[0], 4)
     memory: ReferenceMemory[Reference] = ReferenceMemory(4)
     memory.admit(0, REFERENCE)
-    sent: dict[int, Reference] = {}
+    sent = {known: more(f"remembered {place}") for known, place in sender.known.items() if known}
     usable = {0}
-    unanswered: dict[int, int | None] = {}
+    # What is known waits for an answer like what is sent, and nothing is sent before that.
+    unanswered: dict[int, int | None] = dict.fromkeys(sent)
     to_receiver: list[bytes] = []
     to_sender: list[bytes] = []
-    number = 0
+    for known in sent:
+        memory.admit(known, more(f"remembered {receiver.known[known]}"))
+        to_sender += receiver.answer_reference(known, is_held=True).messages
+    number = max(sent, default=0)
     for _ in range(data.draw(st.integers(5, 60))):
         match data.draw(st.sampled_from(("offer", "deliver", "deliver", "deliver", "answer", "frame"))):
             case "offer" if not unanswered:

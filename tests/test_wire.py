@@ -25,6 +25,7 @@ from headgan.proto.control import (
     Pong,
     ReferenceChunk,
     ReferenceHeld,
+    ReferenceKnown,
     ReferenceMore,
     ReferenceReady,
     ReferenceStart,
@@ -57,6 +58,18 @@ EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
     "ReferenceHeld": ReferenceHeld(3, True),
     "ParamPacket that is untrue": ParamPacket(10, 123576, True, bytes((1, 2, 3, 4, 5)), is_untrue=True),
     "VideoPiece": VideoPiece(123576, PICTURE, begins=True, ends=True),
+    "Hello that offers references": Hello(
+        Role.SENDER,
+        "headgan 0.1.0",
+        25.0,
+        bytes(range(8)),
+        bytes.fromhex("3f800000"),
+        ("gaze",),
+        references=16,
+        known=(bytes(range(16)), bytes(range(16, 32))),
+        near=1,
+    ),
+    "ReferenceKnown": ReferenceKnown((0, 3)),
 }
 HELLO_FIELDS: dict[str, Any] = {
     "role": "receiver",
@@ -86,6 +99,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
         capabilities=st.lists(printable, max_size=16).map(tuple),
         wants_reference=st.booleans(),
         references=st.integers(1, 64),
+        known=st.sets(st.binary(min_size=16, max_size=16), max_size=64).map(tuple),
         version=st.just(1),
     ),
     st.builds(
@@ -111,6 +125,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     ),
     st.builds(ReferenceHeld, st.integers(1, 65534), st.booleans()),
     st.builds(VideoPiece, u32, st.binary(min_size=1, max_size=MAX_PIECE_BYTES), st.booleans(), st.booleans()),
+    st.builds(ReferenceKnown, st.sets(st.integers(0, 63)).map(lambda places: tuple(sorted(places)))),
 )
 
 
@@ -164,7 +179,7 @@ def test_control_round_trip(message: ControlMessage) -> None:
 
 
 @repeatable
-@given(st.binary(max_size=80), st.integers(0, 11))
+@given(st.binary(max_size=80), st.integers(0, 14))
 def test_random_bytes_raise_nothing_but_wire_error(data: bytes, first: int) -> None:
     for attempt in (data, bytes((first,)) + data, b"\x01\x01" + data):
         for parse in (parse_params, parse_control):
@@ -230,6 +245,14 @@ def test_bad_param_packets_are_refused(data: bytes) -> None:
         ({"references": 0}, "references is 0"),
         ({"references": 65}, "references is 65"),
         ({"references": 2.0}, "references is a float"),
+        ({"known": [bytes(16)]}, "known is a list"),
+        ({"known": bytes(15)}, "known: 15 bytes"),
+        ({"known": bytes(range(33))}, "known: 1 bytes"),
+        ({"known": bytes(32)}, "comes twice"),
+        ({"known": bytes(range(256)) * 4 + bytes(range(1, 17))}, "known is 65"),
+        ({"near": 1}, "near is 1"),
+        ({"near": True, "known": bytes(16)}, "near is a bool"),
+        ({"near": 2, "known": bytes(16)}, "near is 2"),
         ({"later": msgpack.ExtType(5, b"x")}, "limits"),
         ({"later": bytes(5000)}, "hello: 5"),
     ],
@@ -268,6 +291,10 @@ def test_hello_refuses_what_is_not_one_small_map(packed: bytes) -> None:
         lambda: ReferenceMore(0, None, ReferenceStart(1, bytes(32), "image/jpeg", b"")),
         lambda: ReferenceMore(2, 2, ReferenceStart(1, bytes(32), "image/jpeg", b"")),
         lambda: ReferenceHeld(65535, True),
+        lambda: ReferenceKnown((64,)),
+        lambda: ReferenceKnown((3, 3)),
+        lambda: ReferenceKnown((3, 2)),
+        lambda: ReferenceKnown(tuple(range(65))),
         lambda: ParamPacket(0, 0, True, b"a", (1,) * 9),
         lambda: Bye(ByeReason.ERROR, "a" * (MAX_BYE_TEXT_BYTES + 1), 0),
         lambda: Bye(ByeReason.ERROR, "two\nlines", 0),
@@ -283,6 +310,8 @@ def test_unknown_types_and_reasons_are_refused() -> None:
         parse_control(b"\x0c")
     with pytest.raises(WireError, match="is_held is 2"):
         parse_control(b"\x0a\x00\x01\x02")
+    with pytest.raises(WireError, match="place is 2"):
+        parse_control(b"\x0d\x02\x02\x02")
     with pytest.raises(WireError, match="reason 6 is unknown"):
         parse_control(b"\x07\x06" + bytes(6))
     with pytest.raises(WireError, match="must be 1"):
