@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from headgan.models.blendshape_command import BlendshapeOptions, build_blendshape_file
+from headgan.models.contacts_command import ContactsOptions, list_contacts
 from headgan.models.edit_command import EditOptions, edit_picture
 from headgan.models.frontalise_command import FrontaliseOptions, frontalise_picture
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
@@ -43,6 +44,13 @@ COMMANDS = (
         frontalise_picture,
         "Turn the face of a photograph to the front.",
         "headgan frontalise face.jpg -o front.png",
+    ),
+    Command(
+        ("contacts",),
+        ContactsOptions,
+        list_contacts,
+        "List whom headgan-recv --remember and headgan-send --remember (own) keep references of, or forget one.",
+        "headgan contacts --delete ana",
     ),
     Command(
         ("morphable", "build"),
