@@ -72,6 +72,11 @@ class ReferencePlanner(Generic[T]):
         self._free_ms = -np.inf
         self._spent_ms = 0.0
 
+    def expects(self, number: int, descriptor: NDArray[np.float32]) -> None:
+        """Learns of a reference, float32 [D], that the other side has from an earlier call, and will answer for."""
+        self._coming[number] = descriptor
+        self._next_number = max(self._next_number, number + 1)
+
     def saw(
         self, descriptor: NDArray[np.float32], item: T, now_ms: float, *, is_urgent: bool = False
     ) -> Proposal[T] | None:

@@ -43,6 +43,7 @@ class Reconstructor:
     """Draws one person from one reference; several may share a generator. Not thread-safe."""
 
     def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
+        self.reference = reference
         self._model = model
         self._generator = generator
         self._identity = reference.identity

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.models.eyes import LIDS
-from headgan.models.morphable import MESH_VERTICES
+from headgan.models.fitting import project
+from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.mouth import INNER_LIPS
 from headgan.models.pncc import CROP_SIZE
+from headgan.models.reconstruct import ReferenceImage
 
 _OUTER_LIPS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91)
 _LIPS = tuple(INNER_LIPS) + _OUTER_LIPS
@@ -47,6 +49,12 @@ def describe_view(
         thumbnail.ravel() * np.float32(_PICTURE / np.sqrt(thumbnail.size)),
     ]
     return np.concatenate(parts).astype(np.float32)
+
+
+def describe_reference(model: MorphableModel, reference: ReferenceImage) -> NDArray[np.float32]:
+    """The vector of a reference, float32 [D]."""
+    points = project(model, reference.identity, reference.params)
+    return describe_view(points, reference.params, reference.picture_rgb)
 
 
 def _root_mean(points: NDArray[np.float32], weight: float) -> NDArray[np.float32]:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,14 +15,16 @@ from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.params import FaceParams, parse_identity
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.still import decode_still
+from headgan.models.contacts import Contacts, reference_digest
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.control import Bye, ByeReason
-from headgan.proto.errors import HeadganError, PeerError, WireError
+from headgan.proto.errors import DeviceError, HeadganError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
+from headgan.proto.known_references import REMEMBERS
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY, VideoReceived
 from headgan.proto.more_references import MoreReceived
@@ -58,6 +61,7 @@ class ReceiveSettings:
         rate_fps: of the recording, until the sender says its own.
         record_path: the recording, or None.
         references: how many pictures of the sender to hold.
+        remember: name under which they are kept for the next call, or None.
     """
 
     listen: Address
@@ -65,6 +69,7 @@ class ReceiveSettings:
     rate_fps: float
     record_path: Path | None
     references: int = DEFAULT_CAPACITY
+    remember: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,8 +92,19 @@ class ReceiverCall:
         own_reference: ReferencePhoto | None,
         display: Display | None,
         clock_ms: Callable[[], float],
+        contacts: Contacts | None = None,
     ) -> None:
-        """Args: own_reference: the picture to animate; the sender is asked for one if it is None."""
+        """Prepares for a call.
+
+        Args:
+            settings: what the user wants.
+            model: the morphable model.
+            generator: draws.
+            own_reference: the picture to animate; the sender is asked for one if it is None.
+            display: shows the call, or None.
+            clock_ms: a monotonic clock.
+            contacts: what earlier calls left; None to begin every call anew.
+        """
         self.address: Address | None = None  # where it waits, once it does
         self.peer: Peer | None = None
         self.playback: Playback | None = None
@@ -97,12 +113,14 @@ class ReceiverCall:
         self.pictures = 0
         self.first_ms = 0.0
         self.last_ms = 0.0
+        self.references_known = 0
         self._settings = settings
         self._model = model
         self._generator = generator
         self._own_reference = own_reference
         self._display = display
         self._clock_ms = clock_ms
+        self._contacts = contacts
         self._hello: Hello | None = None
         self._highest_seq = -1
         self._rates = _Rates()
@@ -110,6 +128,9 @@ class ReceiverCall:
         self._decoder = PictureDecoder()
         self._video_decoder = PictureDecoder()
         self._quiet = QuietWorker()
+        # References to prepare, one after the other: number, picture, and the number of the one that it replaces.
+        self._to_hold: asyncio.Queue[tuple[int, ReferenceImage, int | None]] = asyncio.Queue()
+        self._recalled: dict[int, ReferenceImage] = {}
 
     @property
     def known_sent(self) -> int:
@@ -131,6 +152,7 @@ class ReceiverCall:
         finally:
             await end_tasks(window)
             await asyncio.to_thread(self._quiet.close)
+            await asyncio.to_thread(self._remember)
 
     async def _run(self, stopped: asyncio.Event) -> None:
         settings = self._settings
@@ -146,7 +168,12 @@ class ReceiverCall:
                 agent=f"headgan-recv {version('headgan')}",
                 rate_fps=settings.rate_fps,
                 model_id=self._model.model_id,
-                capabilities=("params-float32", "gaze", LIVE_VIDEO_CAPABILITY),
+                capabilities=(
+                    "params-float32",
+                    "gaze",
+                    LIVE_VIDEO_CAPABILITY,
+                    *((REMEMBERS,) if self._contacts else ()),
+                ),
                 wants_reference=self._own_reference is None,
                 # A photograph of one's own choice is not mixed with what the camera sees.
                 references=settings.references if self._own_reference is None else 1,
@@ -165,21 +192,22 @@ class ReceiverCall:
     async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
         stop = asyncio.create_task(stopped.wait())
-        meter = asyncio.create_task(self._measure_rates())
+        chores = [asyncio.create_task(chore) for chore in (self._measure_rates(), self._hold_more(link))]
         events = asyncio.create_task(link.next_event())
         try:
             while True:
-                await asyncio.wait({stop, events, meter}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({stop, events, *chores}, return_when=asyncio.FIRST_COMPLETED)
                 if events.done():
                     if await self._is_end(events.result(), link):
                         return
                     events = asyncio.create_task(link.next_event())
-                elif meter.done():
-                    meter.result()  # raises what ended the playback
                 elif stop.done():
                     self.farewell = "the receiver hung up"
                     await link.hang_up(ByeReason.HANGUP, self.farewell)
                     return
+                for chore in chores:
+                    if chore.done():
+                        chore.result()  # raises what ended the playback, or why a reference cannot be held
         except HeadganError as error:
             if not link.session.is_over:
                 is_their_fault = isinstance(error, WireError)
@@ -187,7 +215,7 @@ class ReceiverCall:
                 await link.hang_up(reason, str(error))
             raise
         finally:
-            await end_tasks(stop, meter, events)
+            await end_tasks(stop, events, *chores)
 
     async def _is_end(self, event: Event, link: Link) -> bool:
         match event:
@@ -198,10 +226,12 @@ class ReceiverCall:
                     caller = self._caller()
                     own = await asyncio.to_thread(self._own_reference.as_reference, self._model, caller)
                     await self._start(own, link)
+                elif link.session.is_asked:
+                    await self._recall(hello, link)
             case ReferenceReceived(reference):
                 await self._start(self._read_reference(reference), link)
             case MoreReceived():
-                await self._take_reference(event, link)
+                self._take_reference(event, link)
             case VideoReceived(_, data):
                 if self.playback:
                     self.playback.show_video(self._video_decoder.decode(data))
@@ -238,22 +268,44 @@ class ReceiverCall:
             picture_rgb = decode_still(reference.image, reference.media_type)
         return ReferenceImage(picture_rgb, self._caller(), FaceParams.parse(reference.payload))
 
-    async def _take_reference(self, more: MoreReceived, link: Link) -> None:
-        """Holds one more reference, or says that it could not be taken."""
+    async def _recall(self, hello: Hello, link: Link) -> None:
+        """Tells the sender which of its references are still here from an earlier call; begins with one if it can."""
+        if self._contacts is None:
+            raise ValueError("a receiver without contacts is not asked")
+        name, found = await asyncio.to_thread(
+            self._contacts.find, hello.known, self._caller(), self._model.model_id
+        )
+        if link.session.is_over:
+            return
+        link.tell_known(found)
+        self._recalled = {number: found[place] for number, place in link.session.known.items()}
+        self.references_known = len(self._recalled)
+        if self._recalled:
+            log.info("this caller is remembered as %s: %d references are here", name, len(self._recalled))
+        first = self._recalled.pop(0, None)
+        if first is not None:
+            await self._start(first, link)
+
+    def _take_reference(self, more: MoreReceived, link: Link) -> None:
+        """Has one more reference held, or says that it could not be taken."""
         try:
             reference = self._read_reference(more.reference)
         except WireError as error:
             log.info("reference %d is refused: %s", more.number, error)
-            is_held = False
+            link.answer_reference(more.number, is_held=False)
         else:
+            self._to_hold.put_nowait((more.number, reference, more.replaces))
+
+    async def _hold_more(self, link: Link) -> None:
+        """Prepares references and holds them, in the order in which they came."""
+        while True:
+            number, reference, replaces = await self._to_hold.get()
             reconstructor = await self._quiet.run(
-                lambda: Reconstructor(self._model, self._generator, reference)
+                partial(Reconstructor, self._model, self._generator, reference)
             )
-            if self.playback is None or link.session.is_over:
-                return
-            self.playback.hold(more.number, reconstructor, more.replaces)
-            is_held = True
-        link.answer_reference(more.number, is_held=is_held)
+            if self.playback is not None and not link.session.is_over:
+                self.playback.hold(number, reconstructor, replaces)
+                link.answer_reference(number, is_held=True)
 
     async def _start(self, reference: ReferenceImage, link: Link) -> None:
         """Prepares to draw `reference`, then lets the sender start."""
@@ -273,6 +325,22 @@ class ReceiverCall:
         )
         if not link.session.is_over:
             link.reference_ready()
+            for number, recalled in self._recalled.items():
+                self._to_hold.put_nowait((number, recalled, None))
+
+    def _remember(self) -> None:
+        """Keeps what is held at the end of a call that showed something."""
+        name, playback, hello = self._settings.remember, self.playback, self._hello
+        if name is None or self._contacts is None or playback is None or self.pictures == 0:
+            return
+        if hello is None or hello.references == 1:
+            log.info("%s is not remembered: that side sends one picture only", name)
+            return
+        try:
+            references = {reference_digest(reference): reference for reference in playback.references}
+            self._contacts.keep(name, self._model.model_id, references)
+        except DeviceError as error:
+            log.warning("this call is not remembered: %s", error)
 
     def _take(self, packet: ParamPacket) -> None:
         """Takes a packet from the network; WireError if its payload is malformed."""

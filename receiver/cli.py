@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
+from headgan.models.contacts import Contacts, check_name
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
+from headgan.proto.errors import UsageError
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
@@ -36,6 +38,9 @@ class ReceiveOptions:
     )
     references: int = option(
         DEFAULT_CAPACITY, "pictures of the sender to hold, which it sends as it goes on", metavar="N"
+    )
+    remember: str | None = option(
+        None, "keep these pictures for the next call with this sender, under a name", metavar="NAME"
     )
     viewer: str = option(
         "web", "how to watch: a page for the browser, a window, or nothing", choices=("web", "window", "none")
@@ -74,13 +79,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _receive(options: ReceiveOptions) -> int:
     check_capacity(options.references)
+    if options.remember is not None:
+        check_name(options.remember)
+        if options.reference is not None or options.references == 1:
+            raise UsageError("--remember: there is nothing to remember with --reference or --references 1")
     settings = ReceiveSettings(
         listen=parse_address(options.listen),
         ice=IceConfig(stun=options.stun, turn=options.turn),
         rate_fps=25.0,
         record_path=options.record,
         references=options.references,
+        remember=options.remember,
     )
+    contacts = Contacts()
+    if options.remember is not None:
+        contacts.check_writable()
     check_writable(options.record, "--record")
     check_writable(options.stats, "--stats")
     viewer_address = parse_address(options.viewer_address, allow_any_port=True)
@@ -104,7 +117,7 @@ def _receive(options: ReceiveOptions) -> int:
         elif options.viewer == "window":
             window = Window()
         display: Display | None = viewer or window
-        call = ReceiverCall(settings, model, generator, reference, display, monotonic_ms)
+        call = ReceiverCall(settings, model, generator, reference, display, monotonic_ms, contacts)
         try:
             await call.run(stopped)
         finally:

@@ -21,7 +21,7 @@ from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.pncc import CROP_SIZE
-from headgan.models.reconstruct import Reconstructor
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.receiver.display import State
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
@@ -190,6 +190,11 @@ class Playback:
     def references_held(self) -> int:
         """How many references there are to draw from."""
         return len(self._memory)
+
+    @property
+    def references(self) -> tuple[ReferenceImage, ...]:
+        """What there is to draw from, the latest first."""
+        return tuple(reconstructor.reference for reconstructor in self._memory)[::-1]
 
     def close(self, timeout_s: float = 1.0) -> None:
         """Plays out what has arrived, finishes the recording, and re-raises an error of the thread."""

@@ -48,6 +48,7 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
             for change in changes
         ]
         stats["video_frames"] = call.playback.video_frames
+        stats["references_known"] = call.references_known
         stats["references_held"] = call.playback.references_held
         stats["latency_ms"] = latency_report(call.playback.latencies)
         stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)

@@ -7,7 +7,7 @@ frame ── FaceTracker ── One-Euro ── FaceFitter ── FaceParams
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,6 +26,7 @@ from headgan.models.same_person import SamePerson, face_signature
 from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
 from headgan.models.tracker import FaceTracker, TrackedFace
 from headgan.proto.errors import FaceError
+from headgan.sender.recognise import is_same_person
 from headgan.sender.sources import Source
 
 # The identity is estimated from this many frames at the start of a call and then held.
@@ -94,8 +95,9 @@ class FaceAnalyser:
         crop: str,
         smoothing: OneEuroSettings | None,
         clock_ms: Callable[[], float],
+        kept: Sequence[ReferenceImage] = (),
     ) -> None:
-        """Args: crop: `auto`, `none` or `x,y,size`; smoothing: None for none.
+        """Args: crop: `auto`, `none` or `x,y,size`; smoothing: None for none; kept: of earlier calls.
 
         Raises:
             UsageError: `crop` is none of these.
@@ -106,6 +108,7 @@ class FaceAnalyser:
         self._fit_errors: deque[float] = deque(maxlen=_KEPT_ERRORS)
         self._tracker = tracker
         self._fitter = FaceFitter(model)
+        self._kept = kept
         self._model = model
         self._filter = OneEuroFilter(smoothing) if smoothing else None
         self._clock_ms = clock_ms
@@ -137,7 +140,7 @@ class FaceAnalyser:
         if start is None:
             place = source.describe() + ("" if self._follows_face else " inside the crop that --crop gives")
             raise FaceError(f"no face found in {place}; the face has to be seen from the front")
-        identity = estimate_identity(self._model, start.points)
+        identity = self._identify(start)
         self._fitter.hold_identity(identity)
         params = self._fitter.fit(start.best_points).params
         self._fitter.reset()
@@ -171,6 +174,14 @@ class FaceAnalyser:
         errors = list(self._fit_errors)
         mean = round(float(np.mean(errors)), 3) if errors else None
         return {**percentiles(errors), "mean": mean}
+
+    def _identify(self, start: _Start) -> NDArray[np.float32]:
+        """The caller's identity: that of earlier calls, if it is the same person, so that their references fit."""
+        fresh = estimate_identity(self._model, start.points)
+        best = start.best_crop_rgb, start.best_points
+        if self._kept and is_same_person(self._model, self._kept, start.points, fresh, *best):
+            return self._kept[0].identity
+        return fresh
 
     def _search(self, source: Source, stopping: threading.Event) -> _Start | None:
         """Reads frames until one person was seen long enough, and, within limits, as a reference should look."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.params import identity_to_bytes
-from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
+from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.timed_writer import TimedWriter
@@ -40,6 +40,7 @@ from headgan.sender.closed_loop import ClosedLoop
 from headgan.sender.frame_plan import FramePlan, FramePlanner
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import MemoryFiller
+from headgan.sender.own_looks import OwnLooks
 from headgan.sender.shipping import Shipping
 from headgan.sender.sources import Source
 
@@ -111,6 +112,7 @@ class SenderCall:
         model: the morphable model.
         settings: where to and how.
         clock_ms: a monotonic clock.
+        own: what the caller looked like in earlier calls; None to begin every call anew.
         open_generator: what draws for the receiver, to check what it shows; None does without that.
     """
 
@@ -119,6 +121,7 @@ class SenderCall:
     model: MorphableModel
     settings: SendSettings
     clock_ms: Callable[[], float]
+    own: OwnLooks | None = None
     open_generator: Callable[[], Generator] | None = None
     counts: SendCounts = field(default_factory=SendCounts)
     peer: Peer | None = None
@@ -127,6 +130,7 @@ class SenderCall:
     farewell: str = ""
     planner: FramePlanner = field(default_factory=FramePlanner)
     _encoder: PictureEncoder | None = None
+    _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _shipping: Shipping | None = None
     _is_handed_over: bool = False
@@ -147,6 +151,8 @@ class SenderCall:
             if self.peer is None:
                 return
             message = await asyncio.to_thread(self._as_message, reference)
+            if self.own is not None and self.settings.references > 1:
+                await asyncio.to_thread(self.own.compare, reference)
             session = Session(self._hello(reference), message)
             link = Link(self.peer, session, clock_ms=self.clock_ms, on_params=lambda _packet: None)
             async with link:
@@ -157,6 +163,9 @@ class SenderCall:
         finally:
             if not self._is_handed_over:
                 self.source.close()
+            filler = self.planner.filler
+            if self.own is not None and filler is not None and self.counts.sent:
+                await asyncio.to_thread(self.own.keep, filler.references())
 
     async def _settle(self) -> ReferenceImage | None:
         """Settles in a thread, which has ended when this does: a camera must not be closed while it is read."""
@@ -177,6 +186,8 @@ class SenderCall:
             identity=identity_to_bytes(reference.identity),
             capabilities=("params-float32", "gaze"),
             references=self.settings.references,
+            known=self.own.offered if self.own else (),
+            near=self.own.near if self.own else 0,
         )
 
     def _as_message(self, reference: ReferenceImage) -> Reference:
@@ -185,8 +196,8 @@ class SenderCall:
         if self.settings.references == 1:
             return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, payload)
         self._encoder = PictureEncoder()
-        coded = self._encoder.encode(reference.picture_rgb)
-        return Reference(coded.data, CHAIN_MEDIA_TYPE, payload)
+        self._coded = self._encoder.encode(reference.picture_rgb)
+        return Reference(self._coded.data, CHAIN_MEDIA_TYPE, payload)
 
     async def _talk(self, link: Link, reference: ReferenceImage, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
@@ -229,16 +240,28 @@ class SenderCall:
         hello = link.session.peer_hello
         if hello is None or not hello.wants_reference:
             return FramePlanner()
-        filler = None
-        if link.session.references > 1 and self._encoder is not None:
-            capacity, kbps = link.session.references, self.settings.reference_kbps
-            filler = MemoryFiller(self.model, reference, self._encoder, capacity=capacity, kbps=kbps)
         loop = live = None
         if self.open_generator is not None:
-            loop = ClosedLoop(self.model, self.open_generator, reference, self.clock_ms)
+            loop = ClosedLoop(self.model, self.open_generator, self.clock_ms)
         if self.settings.fallback_kbps and LIVE_VIDEO_CAPABILITY in hello.capabilities:
             live = LiveVideo(self.settings.fallback_kbps)
-        return FramePlanner(filler, loop, live)
+        return FramePlanner(reference, self._open_filler(link, reference), loop, live)
+
+    def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
+        """What fills the receiver's memory; None where that holds one picture only."""
+        capacity = link.session.references
+        if capacity == 1 or self._encoder is None or self._coded is None:
+            return None
+        known = self.own.numbered(link.session.known) if self.own else {}
+        return MemoryFiller(
+            self.model,
+            reference,
+            self._encoder,
+            self._coded,
+            capacity=capacity,
+            kbps=self.settings.reference_kbps,
+            known=known,
+        )
 
     def _open_shipping(self, link: Link) -> Shipping:
         self._shipping = Shipping(link, self.settings.reference_kbps, self.planner.live)

@@ -10,6 +10,7 @@ from typing import Any
 
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
+from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
 from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
@@ -24,6 +25,7 @@ from headgan.proto.wire_meter import wire_report
 from headgan.sender.analysis import FaceAnalyser
 from headgan.sender.call import SenderCall, SendSettings
 from headgan.sender.camera import list_cameras, open_source
+from headgan.sender.own_looks import OwnLooks
 
 PROG = "headgan-send"
 
@@ -43,6 +45,10 @@ class SendOptions:
     kbps: float = option(DEFAULT_KBPS, "kbit/s that sending these pictures may cost")
     fallback: float = option(
         0.0, "kbit/s of video that is sent while your face cannot be drawn; 0 for none", metavar="KBPS"
+    )
+    remember: bool = option(
+        False,
+        "keep these pictures on this machine too: where the other side remembers you, none is sent again",
     )
     loop: bool = option(False, "play a video file over and over")
     save_crop: Path | None = option(None, "save the 256x256 video that is encoded, as MP4", metavar="FILE")
@@ -94,16 +100,33 @@ def _send(options: SendOptions) -> int:
         reference_kbps=options.kbps,
         fallback_kbps=options.fallback,
     )
+    if options.remember and options.references == 1:
+        raise UsageError("--remember: there is nothing to remember with --references 1")
     smoothing = smoothing_settings(options.smoothing)
     check_writable(options.save_crop, "--save-crop")
     check_writable(options.stats, "--stats")
+    contacts = Contacts()
+    if options.remember:
+        contacts.check_writable()
     source = open_source(options.camera, loop=options.loop)
     model = MorphableModel.load()
+    own = OwnLooks(contacts, model, is_remembering=options.remember)
     analyser = FaceAnalyser(
-        model, MediaPipeTracker(), crop=options.crop, smoothing=smoothing, clock_ms=monotonic_ms
+        model,
+        MediaPipeTracker(),
+        crop=options.crop,
+        smoothing=smoothing,
+        clock_ms=monotonic_ms,
+        kept=tuple(own.kept.values()),
     )
     call = SenderCall(
-        source, analyser, model, settings, monotonic_ms, open_generator=lambda: OnnxGenerator(provider="cpu")
+        source,
+        analyser,
+        model,
+        settings,
+        monotonic_ms,
+        own,
+        open_generator=lambda: OnnxGenerator(provider="cpu"),
     )
 
     async def run(stopped: asyncio.Event) -> None:
@@ -117,11 +140,17 @@ def _send(options: SendOptions) -> int:
 
 
 def _reference_stats(call: SenderCall) -> dict[str, int] | None:
-    """Pictures sent after the first, and those that the receiver held at the end; None for a memory of one."""
+    """Pictures known at the start, sent, and held by the receiver at the end; None for a memory of one."""
     filler = call.planner.filler
     if filler is None:
         return None
-    return {"sent": filler.sent, "held": filler.held, "bytes_after_first": filler.sent_bytes}
+    return {
+        "known": filler.known,
+        "sent": filler.sent,
+        "held": filler.held,
+        "first_bytes": filler.first_bytes,
+        "bytes_after_first": filler.sent_bytes,
+    }
 
 
 def _video_stats(call: SenderCall) -> dict[str, int] | None:

@@ -29,6 +29,8 @@ _SHARE = 0.12
 _INTERVAL_MS, _LONGEST_MS = 200.0, 600.0
 # A frame this many times as far from its reference, and this much farther, as the last that was compared is news.
 _RISE, _FARTHER = 1.3, 4.0
+# A prepared reference takes some megabytes.
+_MOST_PREPARED = 16
 
 
 class ClosedLoop:
@@ -38,7 +40,6 @@ class ClosedLoop:
         self,
         model: MorphableModel,
         open_generator: Callable[[], Generator],
-        first: ReferenceImage,
         clock_ms: Callable[[], float],
     ) -> None:
         """Prepares for a call.
@@ -46,49 +47,39 @@ class ClosedLoop:
         Args:
             model: the morphable model.
             open_generator: what draws for the receiver; called on the quiet thread.
-            first: reference number 0.
             clock_ms: a monotonic clock.
         """
         self.truth = SceneTruth()
         self._model = model
         self._open_generator = open_generator
         self._clock_ms = clock_ms
-        self._references = {0: first}
         self._quiet = QuietWorker()
         self._comparing: Future[Likeness] | None = None
         self._due_ms = -float("inf")
         self._distance = float("inf")
         self._is_broken = False
-        # Of the quiet thread alone.
+        # Of the quiet thread alone; what was used last is last.
         self._generator: Generator | None = None
-        self._reconstructors: dict[int, Reconstructor] = {}
+        self._prepared: dict[ReferenceImage, Reconstructor] = {}
 
-    def hold(self, number: int, reference: ReferenceImage, replaces: int | None) -> None:
-        """Learns of a reference as the receiver will see it."""
-        self._references[number] = reference
-        if replaces is not None:
-            self._references.pop(replaces, None)
-
-    def look(self, frame: AnalysedFrame, number: int, distance: float = 0.0) -> None:
+    def look(self, frame: AnalysedFrame, reference: ReferenceImage, distance: float = 0.0) -> None:
         """Compares `frame` if it is time.
 
         Args:
             frame: as analysed.
-            number: of the reference that it is drawn from.
+            reference: that it is drawn from.
             distance: how far it is from that one, 0 where nobody measures it.
         """
         self._take_result()
         if frame.params is None:
             self.truth.forget()
             return
-        reference = self._references.get(number)
         is_news = self.truth.is_doubtful or distance > _RISE * self._distance + _FARTHER
         is_due = is_news or self._clock_ms() >= self._due_ms
-        if self._comparing is not None or reference is None or not is_due or self._is_broken:
+        if self._comparing is not None or not is_due or self._is_broken:
             return
         self._distance = distance
-        known = frozenset(self._references)
-        self._comparing = self._quiet.begin(lambda: self._compare(frame, number, reference, known))
+        self._comparing = self._quiet.begin(lambda: self._compare(frame, reference))
 
     @property
     def is_comparing(self) -> bool:
@@ -110,22 +101,25 @@ class ClosedLoop:
             log.warning("what the other side sees is not checked: %s", error)
             self._is_broken = True
 
-    def _compare(
-        self, frame: AnalysedFrame, number: int, reference: ReferenceImage, known: frozenset[int]
-    ) -> Likeness:
+    def _compare(self, frame: AnalysedFrame, reference: ReferenceImage) -> Likeness:
         """On the quiet thread."""
-        if self._generator is None:
-            self._generator = self._open_generator()
-        for gone in self._reconstructors.keys() - known:
-            del self._reconstructors[gone]
-        if number not in self._reconstructors:
-            self._reconstructors[number] = Reconstructor(self._model, self._generator, reference)
-        begin_ms = self._clock_ms()
         if frame.params is None:
             raise ValueError("a frame without a face cannot be compared")
-        drawn = self._reconstructors[number].draw(frame.params)
+        reconstructor = self._reconstructor(reference)
+        begin_ms = self._clock_ms()
+        drawn = reconstructor.draw(frame.params)
         points = project(self._model, reference.identity, frame.params)
         likeness = compare_likeness(frame.crop_rgb, drawn, points)
         end_ms = self._clock_ms()
         self._due_ms = end_ms + min(max(_INTERVAL_MS, (end_ms - begin_ms) / _SHARE), _LONGEST_MS)
         return likeness
+
+    def _reconstructor(self, reference: ReferenceImage) -> Reconstructor:
+        """One that was prepared, or a new one in the place of the one that was not used for longest."""
+        if self._generator is None:
+            self._generator = self._open_generator()
+        found = self._prepared.pop(reference, None)
+        while len(self._prepared) >= _MOST_PREPARED:
+            del self._prepared[next(iter(self._prepared))]
+        self._prepared[reference] = found or Reconstructor(self._model, self._generator, reference)
+        return self._prepared[reference]

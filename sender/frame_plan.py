@@ -7,6 +7,7 @@ AnalysedFrame┼─ ClosedLoop ──── is it true? is a new reference urgen
 
 from dataclasses import dataclass
 
+from headgan.models.reconstruct import ReferenceImage
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.closed_loop import ClosedLoop
 from headgan.sender.live_video import LiveVideo
@@ -35,11 +36,13 @@ class FramePlanner:
     """Belongs to the camera's thread; what is None is left out.
 
     Attributes:
+        first: the reference that the call began with.
         filler: fills the receiver's memory.
         loop: draws as the receiver does.
         live: the video to fall back on.
     """
 
+    first: ReferenceImage | None = None
     filler: MemoryFiller | None = None
     loop: ClosedLoop | None = None
     live: LiveVideo | None = None
@@ -51,11 +54,11 @@ class FramePlanner:
         if self.filler is not None:
             is_urgent = self.loop is not None and self.loop.truth.is_stale
             references, shipment = self.filler.look(frame, now_ms, is_urgent=is_urgent)
-        if self.loop is not None:
-            if shipment is not None:
-                self.loop.hold(shipment.number, shipment.image, shipment.replaces)
-            distance = 0.0 if self.filler is None else self.filler.distance
-            self.loop.look(frame, references[0] if references else 0, distance)
+        if self.loop is not None and self.first is not None:
+            reference, distance = self.first, 0.0
+            if self.filler is not None and references:
+                reference, distance = self.filler.reference(references[0]), self.filler.distance
+            self.loop.look(frame, reference, distance)
         has_face = frame.params is not None
         is_untrue = has_face and self.loop is not None and not self.loop.truth.is_true
         video = None

@@ -4,19 +4,21 @@ camera's thread   look ── ReferencePlanner ── the best picture of late �
 event loop        answered ── what the receiver holds ──▶ look
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from queue import Empty, SimpleQueue
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
-from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
+from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_planner import ReferencePlanner
+from headgan.models.contacts import reference_digest
 from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
-from headgan.models.view_descriptor import describe_view
+from headgan.models.view_descriptor import describe_reference, describe_view
 from headgan.proto.reference_transfer import Reference
 from headgan.sender.analysis import AnalysedFrame
 
@@ -29,14 +31,12 @@ class Shipment:
         number: what it is called on the wire.
         replaces: number of the reference that is given up for it, or None.
         reference: its bytes.
-        image: what the receiver will hold.
         is_urgent: whether it is to be sent faster than the rate, which it then owes.
     """
 
     number: int
     replaces: int | None
     reference: Reference
-    image: ReferenceImage
     is_urgent: bool = False
 
 
@@ -48,9 +48,11 @@ class MemoryFiller:
         model: MorphableModel,
         first: ReferenceImage,
         encoder: PictureEncoder,
+        coded: CodedPicture,
         *,
         capacity: int,
         kbps: float,
+        known: Mapping[int, tuple[bytes, ReferenceImage]] | None = None,
     ) -> None:
         """Prepares for a call.
 
@@ -58,17 +60,31 @@ class MemoryFiller:
             model: the morphable model.
             first: the reference that the call begins with.
             encoder: that its picture went through, if it begins the chain.
+            coded: what came out.
             capacity: how many references the receiver holds.
             kbps: kbit/s that they may cost.
+            known: by their numbers, digest and reference of what the receiver has from earlier calls; 0 among them
+                takes the place of `first`, which then was not sent.
         """
-        self.sent = 1
+        known = known or {}
+        begins_known = 0 in known
+        self.known = len(known)
+        self.sent = 0 if begins_known else 1
+        self.first_bytes = 0 if begins_known else len(coded.data) + len(first.params.to_bytes())
         self.sent_bytes = 0
+        # What the receiver holds, or may soon: digests of what it sees, and what the camera saw.
+        self._references = {0: (_digest(first, coded), first), **known}
+        # What each of those on their way is sent in place of.
+        self._given_up: dict[int, int | None] = {}
         self._model, self._identity = model, first.identity
-        self._encoder = encoder
+        # Without a first picture the chain begins with the next one.
+        self._encoder = PictureEncoder() if begins_known else encoder
         self._answers: SimpleQueue[tuple[int, bool]] = SimpleQueue()
         self._planner: ReferencePlanner[AnalysedFrame] = ReferencePlanner(
-            self._describe(first.picture_rgb, first.params), capacity=capacity, kbps=kbps
+            describe_reference(model, self._references[0][1]), capacity=capacity, kbps=kbps
         )
+        for number in sorted(known.keys() - {0}):
+            self._planner.expects(number, describe_reference(model, known[number][1]))
 
     @property
     def held(self) -> int:
@@ -80,6 +96,18 @@ class MemoryFiller:
     def distance(self) -> float:
         """How far the last frame is from the reference that it is drawn from, in the measure of `describe_view`."""
         return self._planner.distance
+
+    def reference(self, number: int) -> ReferenceImage:
+        """The one of this number, which a frame names, as the camera saw it."""
+        return self._references[number][1]
+
+    def references(self) -> dict[bytes, ReferenceImage]:
+        """Those that the receiver is known to hold, the latest first; to be asked once the camera has ended.
+
+        The digests are those of the references as the receiver sees them, the pictures those of the camera.
+        """
+        self._take_answers()
+        return dict(self._references[number] for number in sorted(self._planner.held, reverse=True))
 
     def answered(self, number: int, *, is_held: bool) -> None:
         """Learns that the receiver holds a reference, or refused it; from any thread."""
@@ -104,13 +132,15 @@ class MemoryFiller:
         if proposal is None or proposal.item.params is None:
             return used, None
         coded = self._encoder.encode(proposal.item.crop_rgb)
+        image = ReferenceImage(proposal.item.crop_rgb, self._identity, proposal.item.params)
+        self._references[proposal.number] = _digest(image, coded), image
+        self._given_up[proposal.number] = proposal.replaces
         reference = Reference(coded.data, CHAIN_MEDIA_TYPE, proposal.item.params.to_bytes())
         size = len(reference.image) + len(reference.payload)
         self._planner.spent(size, now_ms)
         self.sent += 1
         self.sent_bytes += size
-        image = ReferenceImage(coded.picture_rgb, self._identity, proposal.item.params)
-        return used, Shipment(proposal.number, proposal.replaces, reference, image, is_urgent)
+        return used, Shipment(proposal.number, proposal.replaces, reference, is_urgent)
 
     def _describe(self, picture_rgb: NDArray[np.uint8], params: FaceParams) -> NDArray[np.float32]:
         return describe_view(project(self._model, self._identity, params), params, picture_rgb)
@@ -121,9 +151,18 @@ class MemoryFiller:
                 number, is_held = self._answers.get_nowait()
             except Empty:
                 return
+            given_up = self._given_up.pop(number, None)
             if is_held:
                 self._planner.acknowledged(number)
+                if given_up is not None:
+                    del self._references[given_up]
             else:
                 # What follows in the chain could not be decoded: the next one begins another.
                 self._planner.refused(number)
+                del self._references[number]
                 self._encoder = PictureEncoder()
+
+
+def _digest(image: ReferenceImage, coded: CodedPicture) -> bytes:
+    """Of a reference as it is once its picture was coded."""
+    return reference_digest(replace(image, picture_rgb=coded.picture_rgb))

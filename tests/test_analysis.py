@@ -14,6 +14,7 @@ from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
+from headgan.models.reconstruct import ReferenceImage
 from headgan.models.smoothing import OneEuroSettings
 from headgan.models.tracker import TrackedFace
 from headgan.proto.errors import FaceError, UsageError
@@ -123,10 +124,13 @@ class Studio:
         smoothing: OneEuroSettings | None = None,
         is_live: bool = False,
         clock_ms: Callable[[], float] = lambda: 0.0,
+        kept: Sequence[ReferenceImage] = (),
     ) -> None:
         self.film = Film(shots, is_live=is_live)
         self.tracker = PlayedTracker(self.film)
-        self.analyser = FaceAnalyser(MODEL, self.tracker, crop=crop, smoothing=smoothing, clock_ms=clock_ms)
+        self.analyser = FaceAnalyser(
+            MODEL, self.tracker, crop=crop, smoothing=smoothing, clock_ms=clock_ms, kept=kept
+        )
         self.reference = self.analyser.settle(self.film, threading.Event())
 
     def watch(self, first: int, last: int) -> list[FaceParams | None]:
@@ -159,6 +163,16 @@ def test_settle_takes_the_face_from_the_front_and_rewinds_a_file() -> None:
     assert np.array_equal(studio.reference.picture_rgb, crop.cut(studio.film.frame_rgb(8)))
     assert (studio.film.position, studio.film.rewinds, studio.tracker.resets) == (0, 1, 1)
     assert studio.reference.identity.shape == (MODEL.identity_size,)
+
+
+def test_the_identity_of_earlier_calls_is_taken_for_the_same_person_only() -> None:
+    reference = Studio([Shot()] * 20).reference
+    assert reference is not None
+    identity = reference.identity + np.float32(1e-6)
+    kept = [replace(reference, identity=identity)]
+    again, other = (Studio([Shot(person=person)] * 20, kept=kept).reference for person in (1, 2))
+    assert again is not None and again.identity is identity
+    assert other is not None and np.array_equal(other.identity, reference.identity)
 
 
 def test_a_person_who_never_looks_into_the_camera_is_taken_as_they_are() -> None:

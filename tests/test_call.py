@@ -21,6 +21,7 @@ from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identit
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
+from headgan.models.contacts import OWN, Contacts
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
@@ -45,6 +46,7 @@ from headgan.receiver.stats import receiver_stats
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.call import SenderCall, SendSettings
 from headgan.sender.cli import sender_stats
+from headgan.sender.own_looks import OwnLooks
 from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()
@@ -224,11 +226,15 @@ class Call:
         tmp_path: Path,
         *,
         own_reference: ReferencePhoto | None = None,
+        remember: str | None = None,
     ) -> None:
         self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
         self.screen = Screen()
-        settings = ReceiveSettings(Address("127.0.0.1", 0), IceConfig(), 25.0, self.out)
-        self.receiver = ReceiverCall(settings, MODEL, GENERATOR, own_reference, self.screen, clock_ms)
+        settings = ReceiveSettings(Address("127.0.0.1", 0), IceConfig(), 25.0, self.out, remember=remember)
+        self.contacts = Contacts(tmp_path / "receiver")
+        self.receiver = ReceiverCall(
+            settings, MODEL, GENERATOR, own_reference, self.screen, clock_ms, self.contacts
+        )
         self.receiving = Side(self.receiver.run)
 
     async def address(self) -> Address:
@@ -445,6 +451,86 @@ async def test_a_good_bye_that_is_lost_is_said_again(tmp_path: Path) -> None:
     assert await sending.end() is None
     assert await talk.receiving.end() is None
     assert talk.receiver.farewell == "the caller hung up"
+
+
+async def turning_call(
+    tmp_path: Path, own: OwnLooks, *, remember: str | None = "ana"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A call of three seconds; what both sides say of it."""
+    talk = Call(tmp_path, remember=remember)
+    sender = await talk.sender(Clip(160), TurningAnalyser())
+    sender.settings = replace(sender.settings, reference_kbps=100.0)
+    sender.own = own
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    return sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
+
+
+async def test_the_next_call_begins_with_what_the_last_one_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    named: list[int] = []
+    send = Link.send_params
+
+    def spy(link: Link, packet: ParamPacket) -> bool:
+        named.extend(packet.references)
+        return send(link, packet)
+
+    monkeypatch.setattr(Link, "send_params", spy)
+    store = Contacts(tmp_path / "sender")
+    sent, received = await turning_call(tmp_path, OwnLooks(store, MODEL, is_remembering=True))
+    assert sent["references"]["known"] == received["references_known"] == 0
+    assert sent["references"]["first_bytes"] > 300
+    kept, own = Contacts(tmp_path / "receiver").read("ana"), store.read(OWN)
+    assert kept is not None and own is not None
+    assert 2 <= len(kept.params) <= received["references_held"]
+    assert own.params.keys() <= kept.params.keys()
+
+    named.clear()
+    # Nobody asks for anything to be kept: what is there serves all the same.
+    looks = OwnLooks(store, MODEL, is_remembering=False)
+    sent, received = await turning_call(tmp_path, looks, remember=None)
+    assert sent["references"]["known"] == received["references_known"] == len(own.params)
+    assert sent["references"]["sent"] == sent["references"]["first_bytes"] == 0
+    assert sent["references"]["bytes_after_first"] == 0
+    assert received["references_held"] == sent["references"]["held"] == len(own.params)
+    assert received["frames"]["unknown_reference"] == 0
+    assert set(named) == set(range(len(own.params)))
+    brightness = [float(frame.frame_rgb[:64].mean()) for frame in read_video(tmp_path / "out.mp4")]
+    assert min(brightness) < 60 and max(brightness) > 190
+    assert f"this caller is remembered as ana: {len(own.params)} references are here" in caplog.text
+    assert list(store.load(OWN, MODEL.model_id)) == list(own.params)
+
+
+async def test_a_call_that_fails_is_remembered_once_it_showed_something(tmp_path: Path) -> None:
+    talk = Call(tmp_path, remember="ana")
+    sending = Side((await talk.sender(Clip(None))).run)
+    await talk.picture()
+    QuickReconstructor.breaks.set()
+    assert isinstance(await sending.end(), PeerError)
+    assert isinstance(await talk.receiving.end(), DeviceError)
+    (kept,) = talk.contacts.load("ana", MODEL.model_id).values()
+    assert kept.params.to_bytes() == face().to_bytes()
+
+
+async def test_a_call_that_shows_nothing_is_not_remembered(tmp_path: Path) -> None:
+    talk = Call(tmp_path, remember="ana")
+    async with stranger(talk) as (_peer, link):
+        await stream(link)
+        await link.hang_up(ByeReason.ENDED, "done")
+        assert await talk.receiving.end() is None
+    assert talk.contacts.names() == ()
+
+
+async def test_digests_that_nobody_knows_change_nothing(tmp_path: Path) -> None:
+    hello = replace(SENDER_HELLO, references=4, known=(bytes(16), bytes(range(16))), near=2)
+    talk = Call(tmp_path)
+    async with stranger(talk, hello) as (_peer, link):
+        await stream(link)
+        assert link.session.known == {}
+        await link.hang_up(ByeReason.ENDED, "done")
+        assert await talk.receiving.end() is None
 
 
 async def test_one_reference_is_a_still_and_stays_the_only_one(tmp_path: Path) -> None:

@@ -55,8 +55,8 @@ class Loop:
     def __init__(self) -> None:
         self.now_ms = 0.0
         Echo.drawn = []
-        first = ReferenceImage(picture(0), IDENTITY, FACE)
-        self.loop = ClosedLoop(MODEL, lambda: GENERATOR, first, lambda: self.now_ms)
+        self.references = [ReferenceImage(picture(0), IDENTITY, FACE)]
+        self.loop = ClosedLoop(MODEL, lambda: GENERATOR, lambda: self.now_ms)
 
     def look(self, seed: int, number: int = 0, distance: float = 0.0) -> int:
         """Looks at a picture; see `look_at`."""
@@ -65,7 +65,7 @@ class Loop:
     def look_at(self, picture_rgb: NDArray[np.uint8], number: int = 0, distance: float = 0.0) -> int:
         """Looks at a picture until what is begun is done; how many comparisons there have been."""
         frame = AnalysedFrame(picture_rgb, FACE)
-        self.loop.look(frame, number, distance)
+        self.loop.look(frame, self.references[number], distance)
         deadline_s = time.monotonic() + 10
         while self.loop.is_comparing and time.monotonic() < deadline_s:
             time.sleep(0.005)
@@ -101,17 +101,33 @@ def test_a_doubt_is_followed_up_at_once_until_it_is_settled(at: Loop) -> None:
 
 
 def test_a_frame_is_drawn_from_the_reference_that_the_receiver_will_take(at: Loop) -> None:
-    at.loop.hold(1, ReferenceImage(picture(5), IDENTITY, FACE), None)
+    at.references.append(ReferenceImage(picture(5), IDENTITY, FACE))
     for number in range(3):
         at.now_ms += 1000
         at.look(5, number=1)
         assert at.loop.truth.compared == number  # the last one is counted with the next frame
     assert at.loop.truth.is_true
     assert set(Echo.drawn) == {int(picture(5)[0, 0, 0])}
-    # What has made room is drawn from no more.
-    at.loop.hold(2, ReferenceImage(picture(6), IDENTITY, FACE), replaces=1)
-    at.now_ms += 1000
-    assert at.look(5, number=1) == 3
+
+
+def test_references_are_prepared_once_and_not_kept_for_ever(
+    at: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared: list[ReferenceImage] = []
+
+    class Noted(Echo):
+        def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
+            super().__init__(model, generator, reference)
+            prepared.append(reference)
+
+    monkeypatch.setattr("headgan.sender.closed_loop.Reconstructor", Noted)
+    monkeypatch.setattr("headgan.sender.closed_loop._MOST_PREPARED", 2)
+    at.references += [ReferenceImage(picture(seed), IDENTITY, FACE) for seed in (1, 2)]
+    for number in (0, 0, 1, 0, 2, 0, 1):
+        at.now_ms += 1000
+        at.look(number, number=number)
+    # The second made room for the third.
+    assert [at.references.index(one) for one in prepared] == [0, 1, 2, 1]
 
 
 def test_without_a_face_nothing_is_compared_and_nothing_is_untrue(at: Loop) -> None:
@@ -119,5 +135,5 @@ def test_without_a_face_nothing_is_compared_and_nothing_is_untrue(at: Loop) -> N
         at.now_ms += 1000
         at.look(5)
     assert not at.loop.truth.is_true
-    at.loop.look(AnalysedFrame(picture(5), None), 0)
+    at.loop.look(AnalysedFrame(picture(5), None), at.references[0])
     assert at.loop.truth.is_true

@@ -142,6 +142,19 @@ def test_a_reference_has_to_bring_more_the_more_has_been_spent() -> None:
     assert not sent(90)
 
 
+def test_what_is_known_is_used_once_it_is_held_and_first_of_all() -> None:
+    planner: ReferencePlanner[int] = ReferencePlanner(at(0, 0), capacity=3)
+    planner.expects(1, at(10, 0))
+    planner.expects(2, at(20, 0))
+    assert planner.saw(at(90, 0), 0, 0.0) is None and planner.choose(at(10, 0)) == (0,)
+    planner.acknowledged(1)
+    assert planner.choose(at(10, 0)) == (1,) and planner.held == {0, 1}
+    assert planner.saw(at(90, 0), 1, 1000.0) is None
+    planner.refused(2)
+    proposal = planner.saw(at(90, 0), 2, 2000.0)
+    assert proposal is not None and (proposal.number, proposal.replaces) == (3, None)
+
+
 def test_one_reference_stays_one() -> None:
     planner: ReferencePlanner[int] = ReferencePlanner(at(0, 0), capacity=1)
     assert all(planner.saw(at(step, 0), step, 200.0 * step) is None for step in range(50))

@@ -48,6 +48,10 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("--provider abacus", "argument --provider: invalid choice: 'abacus'"),
         ("--provider tensorrt", "--provider tensorrt does not work here; install"),
         ("--stun example.org", "STUN server 'example.org' must look like"),
+        ("--remember ../ana", "contact '../ana': a name has 1 to 40 letters, digits, - and _"),
+        ("--remember own", "contact 'own': this is where your own pictures are"),
+        ("--remember ana --references 1", "--remember: there is nothing to remember with"),
+        ("--remember ana --reference me.jpg", "--remember: there is nothing to remember with"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_code_2(

@@ -133,9 +133,10 @@ class Call:
         first = ReferenceImage(self.sent[0], np.zeros(1, np.float32), FACE)
         encoder: Any = ChainWriter()
         self._reader = ChainReader()
-        self._reader.decode(encoder.encode(self.sent[0]).data)
+        coded = encoder.encode(self.sent[0])
+        self._reader.decode(coded.data)
         model = cast(MorphableModel, None)
-        self.filler = QuickFiller(model, first, encoder, capacity=capacity, kbps=1000.0)
+        self.filler = QuickFiller(model, first, encoder, coded, capacity=capacity, kbps=1000.0)
         self.sender, self.receiver = streaming_pair(capacity)
         self.playback = Playback(
             cast(Reconstructor, Still(self.sent[0])),
@@ -226,6 +227,10 @@ def call(capacity: int, delay: int, outage: range, **bad: set[int]) -> Iterator[
     ChainWriter.chains = 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("headgan.sender.memory_filler.PictureEncoder", ChainWriter)
+        patch.setattr(
+            "headgan.sender.memory_filler.describe_reference",
+            lambda _model, reference: reference.picture_rgb.astype(np.float32),
+        )
         running = Call(capacity, delay, outage, **bad)
         try:
             yield running

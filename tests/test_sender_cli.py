@@ -58,6 +58,12 @@ class SeesMeanFace:
         pass
 
 
+@pytest.fixture(autouse=True)
+def nobody_is_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the tests may have called somebody."""
+    monkeypatch.setattr("headgan.models.contacts.data_folder", lambda: tmp_path / "data")
+
+
 @pytest.fixture
 def clip(monkeypatch: pytest.MonkeyPatch) -> BlankClip:
     """What every --camera opens."""
@@ -96,6 +102,7 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("--fps fast", "argument --fps: invalid float value: 'fast'"),
         ("--stun example.org", "STUN server 'example.org' must look like"),
         ("--turn turn:secret", "the TURN server must look like"),
+        ("--remember --references 1", "--remember: there is nothing to remember with --references 1"),
         ("--colour", "unrecognized arguments: --colour"),
     ],
 )
@@ -168,6 +175,16 @@ def test_nobody_listens(
         "headgan-send: 127.0.0.1:9 cannot be reached (connection refused); is headgan-recv running there?\n"
     )
     assert clip.is_closed
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_call(
+    clip: BlankClip, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").write_text("")
+    code, text = run("--remember", capsys)
+    assert code == 1 and text.count("\n") == 1
+    assert f"nothing can be remembered in {tmp_path}/data" in text
+    assert clip.left == 20
 
 
 def test_the_list_of_cameras(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
