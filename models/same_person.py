@@ -47,7 +47,7 @@ class SamePerson:
 
     def learn(self, signature: NDArray[np.float32]) -> None:
         """Adds a signature of the caller if it shows something new."""
-        if self._gallery and self._best(signature) > 0.97:
+        if self._gallery and self.likeness(signature) > 0.97:
             return
         if len(self._gallery) == GALLERY_SIZE:
             del self._gallery[1]
@@ -55,7 +55,8 @@ class SamePerson:
 
     def matches(self, signature: NDArray[np.float32]) -> bool:
         """Whether the face with this signature is the caller's; True while nothing was learned."""
-        return not self._gallery or self._best(signature) >= MIN_CORRELATION
+        return not self._gallery or self.likeness(signature) >= MIN_CORRELATION
 
-    def _best(self, signature: NDArray[np.float32]) -> float:
+    def likeness(self, signature: NDArray[np.float32]) -> float:
+        """Correlation with the most similar signature of the caller, -1 to 1; at least one was learned."""
         return max(float(known @ signature) for known in self._gallery)

@@ -3,8 +3,8 @@
     sender                                receiver
       HELLO     Hello ──────────────────▶ HELLO      both send theirs at once
                 ◀────────────────── Hello
-      WAITING   ◀───────── ReferenceKnown WAITING    only when Hello offers what was sent in earlier calls
-                ReferenceStart, chunks ─▶            only when the receiver wants a reference, and knows none
+      WAITING   ◀───────── ReferenceKnown WAITING    only when Hello offers references of earlier calls
+                ReferenceStart, chunks ─▶            only when the receiver wants one, and knows none to begin with
                 ◀───────── ReferenceReady            the receiver holds one, sent or its own
       STREAMING ParamPackets ───────────▶ STREAMING  on the other channel
                 ReferenceMore, chunks ──▶            only to a receiver that holds several
