@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.codec.memory import DEFAULT_CAPACITY
+from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
 from headgan.codec.params import FaceParams, parse_identity
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.still import decode_still
@@ -128,8 +128,9 @@ class ReceiverCall:
         self._decoder = PictureDecoder()
         self._video_decoder = PictureDecoder()
         self._quiet = QuietWorker()
-        # References to prepare, one after the other: number, picture, and the number of the one that it replaces.
-        self._to_hold: asyncio.Queue[tuple[int, ReferenceImage, int | None]] = asyncio.Queue()
+        # References to prepare, one after the other: number, picture, and the number of the one that it replaces. A
+        # sender that does not wait until they are held is refused.
+        self._to_hold: asyncio.Queue[tuple[int, ReferenceImage, int | None]] = asyncio.Queue(MAX_CAPACITY)
         self._recalled: dict[int, ReferenceImage] = {}
 
     @property
@@ -289,6 +290,8 @@ class ReceiverCall:
     def _take_reference(self, more: MoreReceived, link: Link) -> None:
         """Has one more reference held, or says that it could not be taken."""
         try:
+            if self._to_hold.full():
+                raise WireError("too many are waiting")
             reference = self._read_reference(more.reference)
         except WireError as error:
             log.info("reference %d is refused: %s", more.number, error)

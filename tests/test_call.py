@@ -578,6 +578,37 @@ async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_o
     assert talk.screen.states == ["waiting", "live", "held", "ended"]
 
 
+async def test_a_sender_that_does_not_wait_for_answers_fills_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class SlowReconstructor(QuickReconstructor):
+        goes_on = threading.Event()
+        goes_on.set()
+
+        def __init__(self, *args: Any) -> None:
+            assert self.goes_on.wait(LIMIT_S)
+            super().__init__(*args)
+
+    monkeypatch.setattr("headgan.receiver.call.Reconstructor", SlowReconstructor)
+    talk = Call(tmp_path)
+    hello = replace(SENDER_HELLO, references=4)
+    more = Reference(PictureEncoder().encode(soft_picture()).data, CHAIN_MEDIA_TYPE, face().to_bytes())
+    async with stranger(talk, hello) as (_peer, link):
+        await stream(link)
+        SlowReconstructor.goes_on.clear()
+        for number in range(1, 71):
+            for message in link.session.offer_reference(number, more, number - 1):
+                link.send_control(message)
+        # One is prepared and 64 wait.
+        refused = [await link.next_event() for _ in range(5)]
+        SlowReconstructor.goes_on.set()
+        held = [await link.next_event() for _ in range(65)]
+        await link.hang_up(ByeReason.ENDED, "done")
+        assert await talk.receiving.end() is None
+    assert refused == [ReferenceAnswered(number, is_held=False) for number in range(66, 71)]
+    assert held == [ReferenceAnswered(number, is_held=True) for number in range(1, 66)]
+
+
 @pytest.mark.parametrize("who", ["sender", "receiver", "window"])
 async def test_a_hang_up_ends_both_sides_within_a_second(who: str, tmp_path: Path) -> None:
     talk = Call(tmp_path)
