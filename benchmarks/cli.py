@@ -7,6 +7,7 @@ from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
+from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
@@ -77,6 +78,13 @@ COMMANDS = (
         bench_scene,
         "What a call shows when the light changes, and when a hand covers the mouth.",
         "headgan-bench scene clip.mp4 -o report/",
+    ),
+    Command(
+        ("memory",),
+        MemoryOptions,
+        bench_memory,
+        "What a reference memory brings, by its size and second by second of a call.",
+        "headgan-bench memory clips/ -o report/",
     ),
     Command(
         ("side-by-side",),

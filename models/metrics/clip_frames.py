@@ -92,6 +92,23 @@ class ClipFrames:
 
 
 @dataclass(frozen=True, eq=False)
+class SeenClip:
+    """All that a call would see of a clip.
+
+    Attributes:
+        identity: float32 [n_id] of the person.
+        frames: those with a face and a picture, in order of time.
+        moments: the same as a memory takes them.
+        taken: places in `frames` of each so many-th frame of the clip, as it was asked for.
+    """
+
+    identity: NDArray[np.float32]
+    frames: tuple[SeenFrame, ...]
+    moments: tuple[Moment, ...]
+    taken: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class _Tracked:
     """One frame with a face.
 
@@ -140,8 +157,7 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
     taken = [place for place in with_picture if (place - tracked[0].place) % sampling.every == 0]
     if len(taken) < 2:
         raise FaceError(f"{path}: a face in {len(taken)} of the frames to compare; two are needed")
-    spread = np.linspace(0, len(tracked) - 1, min(IDENTITY_FRAMES, len(tracked))).astype(int)
-    identity = estimate_identity(model, [tracked[index].points for index in spread])
+    identity = _identity(tracked, model)
     seen = _fit(tracked, FaceFitter(model, identity), sampling.smoothing)
     chosen = taken[0]
     if sampling.best_reference:
@@ -178,6 +194,34 @@ def placed(driving: ClipFrames, own: FaceParams) -> ClipFrames:
 
     frames = [(moved(frame), before and moved(before)) for frame, before in driving.frames]
     return replace(driving, frames=frames)
+
+
+def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel) -> SeenClip:
+    """Tracks and fits `path`, and crops each `every`-th frame and those that a memory may choose from.
+
+    Raises:
+        DeviceError: the clip cannot be read.
+        FaceError: it shows no face in at least two of them.
+    """
+    sampling = Sampling(every, memory=MemorySettings(references=2))
+    tracked = _track(path, sampling, tracker, probe_video(path).rate_fps)
+    pictures = sum(item.picture_rgb is not None for item in tracked)
+    if pictures < 2:
+        raise FaceError(f"{path}: a face in {pictures} of the frames to see; two are needed")
+    identity = _identity(tracked, model)
+    seen = _fit(tracked, FaceFitter(model, identity), smoothing=None)
+    pts_ms = {item.place: item.pts_ms for item in tracked}
+    return SeenClip(
+        identity,
+        tuple(seen.values()),
+        tuple(Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()),
+        tuple(index for index, place in enumerate(seen) if (place - tracked[0].place) % every == 0),
+    )
+
+
+def _identity(tracked: Sequence[_Tracked], model: MorphableModel) -> NDArray[np.float32]:
+    spread = np.linspace(0, len(tracked) - 1, min(IDENTITY_FRAMES, len(tracked))).astype(int)
+    return estimate_identity(model, [tracked[index].points for index in spread])
 
 
 def _track(path: Path, sampling: Sampling, tracker: FaceTracker, rate_fps: float) -> list[_Tracked]:

@@ -57,16 +57,20 @@ class ClipMemory:
     """What was sent, and what each frame is drawn from.
 
     Attributes:
-        references: in the order in which they were sent.
+        references: in the order in which they were sent, as the other side sees them.
+        originals: the same before they were coded.
         sent_bytes: of each.
         sent_ms: when each was begun.
         used: for each moment, the places in `references` of those to draw it from, the best one first.
+        held: for each moment, how many could be drawn from.
     """
 
     references: tuple[ReferenceImage, ...]
+    originals: tuple[Moment, ...]
     sent_bytes: tuple[int, ...]
     sent_ms: tuple[float, ...]
     used: tuple[tuple[int, ...], ...]
+    held: tuple[int, ...]
 
     def costs(self) -> dict[str, float]:
         """`references` that were sent, `reference_bytes` of the first, and `reference_bytes_later` on average."""
@@ -93,8 +97,8 @@ def fill_memory(
         return ReferenceImage(coded.picture_rgb, identity, moment.params), len(coded.data)
 
     first = moments[0]
-    sent = [encoded(first)]
-    sent_ms, used = [first.pts_ms], []
+    sent, originals = [encoded(first)], [first]
+    sent_ms, used, held = [first.pts_ms], [], []
     planner: ReferencePlanner[Moment] = ReferencePlanner(
         described(first), capacity=settings.references, kbps=settings.kbps
     )
@@ -107,10 +111,12 @@ def fill_memory(
         proposal = planner.saw(descriptor, moment, moment.pts_ms)
         if proposal is not None:
             sent.append(encoded(proposal.item))
+            originals.append(proposal.item)
             sent_ms.append(moment.pts_ms)
             planner.spent(sent[-1][1], moment.pts_ms)
             arrives_ms = moment.pts_ms + sent[-1][1] * 8 / settings.kbps + ACKNOWLEDGED_AFTER_MS
             coming = (arrives_ms, proposal.number)
         used.append(planner.choose(descriptor, settings.fused))
+        held.append(len(planner.held))
     references, sizes = zip(*sent, strict=True)
-    return ClipMemory(references, sizes, tuple(sent_ms), tuple(used))
+    return ClipMemory(references, tuple(originals), sizes, tuple(sent_ms), tuple(used), tuple(held))
