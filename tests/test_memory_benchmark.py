@@ -17,8 +17,8 @@ from headgan.benchmarks.cli import main
 from headgan.benchmarks.kept import Kept
 from headgan.benchmarks.memory_command import course_table
 from headgan.benchmarks.memory_course import Course, check_causal, play_course, spread_kbit
-from headgan.benchmarks.memory_curve import check_scores, compared
-from headgan.benchmarks.memory_plots import _running_mean
+from headgan.benchmarks.memory_curve import Curve, check_scores, compared, curve_report, curve_table
+from headgan.benchmarks.memory_plots import _running_mean, draw_curve
 from headgan.codec.params import FaceParams
 from headgan.codec.video import VideoWriter
 from headgan.models import reconstruct
@@ -251,6 +251,30 @@ def test_a_memory_is_compared_with_one_reference() -> None:
         {"psnr": 24.0, "perceptual": 0.1, "l1": 3.0}, {"psnr": 22.0, "perceptual": 0.2, "l1": 5.0}
     )
     assert change == {"psnr_change": 2.0, "perceptual_change": 0.5}
+
+
+def test_long_clips_are_told_apart(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+
+    def scores(psnr: float) -> dict[str, Score]:
+        embeddings, features = np.eye(2, dtype=np.float32), np.zeros((2, 0), np.float32)
+        values = {"psnr": psnr, "perceptual": 4 / psnr, "mouth": 40 - psnr, "csim": 0.9, "flicker": 3.0}
+        costs = {"csim": 0.9, "references": 5.0, "reference_bytes": 6000.0, "reference_bytes_later": 1500.0}
+        ways = {"real": costs, "model": values, "prior": values | {"psnr": psnr - 1}}
+        return {way: Score(numbers, embeddings, features) for way, numbers in ways.items()}
+
+    single, many = ({"short": scores(20), "long": scores(22)}, {"short": scores(20), "long": scores(25)})
+    report = curve_report(Curve({1: single, 8: many}, ("long",), {}, "faceres"))
+    assert report["all"]["8"]["model"]["psnr_change"] == pytest.approx(1.5)
+    assert report["long"]["8"]["prior"]["psnr"] == 24
+    assert report["long"]["8"]["prior"]["perceptual_change"] == pytest.approx(22 / 25)
+    text = curve_table(report)
+    assert "1 clips longer than 8 s" in text
+    assert "| with R | 8 | 25.00 (+3.00) | 0.160 (×0.88) | 15.00 (-3.00) |" in text
+    assert text.count("| 5.0 | 6.0 | 1.50 |") == 8
+    draw_curve(report, tmp_path / "curve.png")
+    picture = cv2.imread(str(tmp_path / "curve.png"))
+    assert picture is not None and picture.std() > 10
 
 
 def test_what_was_kept_is_not_measured_again(tmp_path: Path) -> None:
