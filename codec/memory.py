@@ -69,11 +69,6 @@ class ReferenceMemory(Generic[T]):
         """Of all that are held."""
         return tuple(self._held)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether another can come only in the place of one."""
-        return len(self._held) == self.capacity
-
     def __len__(self) -> int:
         return len(self._held)
 

@@ -12,8 +12,9 @@ that is damaged, or not ended when the next one begins, is refused, never half u
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from headgan.proto.control import ControlMessage, ReferenceChunk, ReferenceHeld, ReferenceMore
+from headgan.proto.control import ControlMessage
 from headgan.proto.errors import WireError
+from headgan.proto.reference_messages import ReferenceChunk, ReferenceHeld, ReferenceMore
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more
 
 

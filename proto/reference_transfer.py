@@ -4,14 +4,14 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from headgan.proto.control import (
+from headgan.proto.errors import WireError
+from headgan.proto.reference_messages import (
     MAX_CHUNK_BYTES,
     SHA256_BYTES,
     ReferenceChunk,
     ReferenceMore,
     ReferenceStart,
 )
-from headgan.proto.errors import WireError
 
 # A chunk of a later reference is small, so that it holds up no frame: 50 ms at 60 kbit/s.
 SMALL_CHUNK_BYTES = 300

@@ -28,12 +28,6 @@ from headgan.proto.control import (
     ControlMessage,
     Ping,
     Pong,
-    ReferenceChunk,
-    ReferenceHeld,
-    ReferenceKnown,
-    ReferenceMore,
-    ReferenceReady,
-    ReferenceStart,
     parse_control,
 )
 from headgan.proto.errors import WireError
@@ -46,6 +40,14 @@ from headgan.proto.more_references import (
     OfferedReferences,
     ReceivedReferences,
     ReferenceAnswered,
+)
+from headgan.proto.reference_messages import (
+    ReferenceChunk,
+    ReferenceHeld,
+    ReferenceKnown,
+    ReferenceMore,
+    ReferenceReady,
+    ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
 from headgan.proto.wire import ParamPacket, parse_params

@@ -19,6 +19,8 @@ PARAMS_TYPE = 1
 FLAG_HAS_FACE = 0b0000_0001
 FLAG_NAMES_REFERENCES = 0b0000_0010
 FLAG_IS_UNTRUE = 0b0000_0100
+# Of one message of the channel `control`.
+MAX_CONTROL_BYTES = 16 * 1024 + 7
 # A frame is drawn from so many references at most.
 MAX_NAMED_REFERENCES = 8
 _PARAMS_HEADER = struct.Struct("!BBII")
@@ -145,6 +147,15 @@ class Reader:
         """Refuses bytes after the last field."""
         if self._position != len(self._data):
             raise WireError(f"{self._name}: {len(self._data) - self._position} bytes too many")
+
+
+def open_message(name: str, data: bytes, message_type: int) -> Reader:
+    """A reader behind the type byte of a control message; WireError if it is of another type."""
+    check_length(name, data, 1, MAX_CONTROL_BYTES)
+    reader = Reader(name, data)
+    if reader.u8() != message_type:
+        raise WireError(f"{name}: type {data[0]}, must be {message_type}")
+    return reader
 
 
 def check_range(field: str, value: float, low: float, high: float) -> None:

@@ -28,13 +28,14 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
-from headgan.proto.control import ByeReason, ReferenceReady
+from headgan.proto.control import ByeReason
 from headgan.proto.errors import DeviceError, FaceError, HeadganError, ModelError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
+from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
 from headgan.proto.signalling import Address, Listener, call

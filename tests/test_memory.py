@@ -20,7 +20,12 @@ def test_a_memory_holds_what_it_was_given() -> None:
     memory: ReferenceMemory[str] = ReferenceMemory(2)
     memory.admit(0, "front")
     memory.admit(3, "side")
-    assert memory.is_full and memory.numbers == (0, 3) and memory.get(3) == "side" and memory.get(1) is None
+    assert (
+        len(memory) == memory.capacity
+        and memory.numbers == (0, 3)
+        and memory.get(3) == "side"
+        and memory.get(1) is None
+    )
     memory.admit(4, "smile", replaces=0)
     assert list(memory) == ["side", "smile"] and memory.get(0) is None
 

@@ -11,21 +11,12 @@ from hypothesis import strategies as st
 
 from headgan.codec.memory import ReferenceMemory
 from headgan.proto.clock import ClockEstimate, PeerClock, wrap_ms
-from headgan.proto.control import (
-    Bye,
-    ByeAck,
-    ByeReason,
-    Ping,
-    Pong,
-    ReferenceChunk,
-    ReferenceHeld,
-    ReferenceKnown,
-    ReferenceReady,
-)
+from headgan.proto.control import Bye, ByeAck, ByeReason, Ping, Pong
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.known_references import REMEMBERS
 from headgan.proto.more_references import MoreReceived, MoreRefused, ReferenceAnswered
+from headgan.proto.reference_messages import ReferenceChunk, ReferenceHeld, ReferenceKnown, ReferenceReady
 from headgan.proto.reference_transfer import Reference, split_more, split_reference
 from headgan.proto.session import (
     ByeDone,

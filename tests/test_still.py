@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headgan.codec.still import MEDIA_TYPE, STILL_SIZE, decode_still, encode_still
-from headgan.proto.control import MAX_REFERENCE_BYTES
 from headgan.proto.errors import WireError
+from headgan.proto.reference_messages import MAX_REFERENCE_BYTES
 
 
 def smooth_picture() -> NDArray[np.uint8]:

@@ -14,28 +14,29 @@ from hypothesis import strategies as st
 
 from headgan.proto.control import (
     MAX_BYE_TEXT_BYTES,
-    MAX_CHUNK_BYTES,
-    MAX_CONTROL_BYTES,
-    MAX_REFERENCE_BYTES,
     Bye,
     ByeAck,
     ByeReason,
     ControlMessage,
     Ping,
     Pong,
+    parse_control,
+)
+from headgan.proto.errors import WireError
+from headgan.proto.hello import MAX_IDENTITY_BYTES, Hello, Role
+from headgan.proto.live_video import MAX_PIECE_BYTES, VideoPiece
+from headgan.proto.reference_messages import (
+    MAX_CHUNK_BYTES,
+    MAX_REFERENCE_BYTES,
     ReferenceChunk,
     ReferenceHeld,
     ReferenceKnown,
     ReferenceMore,
     ReferenceReady,
     ReferenceStart,
-    parse_control,
 )
-from headgan.proto.errors import WireError
-from headgan.proto.hello import MAX_IDENTITY_BYTES, Hello, Role
-from headgan.proto.live_video import MAX_PIECE_BYTES, VideoPiece
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
-from headgan.proto.wire import MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
+from headgan.proto.wire import MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
 
 # The same examples in every run, and no time limit that a busy machine could break.
 repeatable = settings(derandomize=True, deadline=None, database=None)
