@@ -61,9 +61,14 @@ class Reconstructor:
             )
         )
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`."""
-        return self._generator.generate(self.view(params))
+    def draw(self, params: FaceParams, *others: "Reconstructor") -> NDArray[np.uint8]:
+        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`.
+
+        Args:
+            params: of the frame.
+            others: of the same person and generator; it is drawn from their references as well, where that fuses.
+        """
+        return self._generator.generate(self.view(params), *(other.view(params) for other in others))
 
     def view(self, params: FaceParams) -> View:
         """What the generator is given to draw `params` from this reference, alone or beside others."""

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import msgpack
 
 from headgan.proto.errors import WireError
-from headgan.proto.wire import PROTOCOL_VERSION, U8_MAX, Reader, check_length, check_range, check_text
+from headgan.proto.wire import (
+    MAX_NAMED_REFERENCES,
+    PROTOCOL_VERSION,
+    U8_MAX,
+    Reader,
+    check_length,
+    check_range,
+    check_text,
+)
 
 MODEL_ID_BYTES = 8
 MAX_IDENTITY_BYTES = 1024
@@ -44,6 +52,7 @@ class Hello:
                   identity      bin, float32 identity parameters laid out by headgan.codec, at most 1024 bytes
                   wants_reference  bool, whether the sender shall send its reference picture
                   references    int, how many the receiver holds, or the sender sends, at most, 1..64; left out for 1
+                  fuses         int, from how many of them the receiver draws one frame at most, 1..8; left out for 1
                   known         bin, digests of references of earlier calls, 16 bytes each, at most 64; or left out
                   near          int, how many of these, from the first, look as the sender does now; left out for 0
     """
@@ -58,6 +67,7 @@ class Hello:
     capabilities: tuple[str, ...] = ()
     wants_reference: bool = False
     references: int = 1
+    fuses: int = 1
     known: tuple[bytes, ...] = ()
     near: int = 0
     version: int = PROTOCOL_VERSION
@@ -75,6 +85,7 @@ class Hello:
         check_length("hello: model_id", self.model_id, MODEL_ID_BYTES, MODEL_ID_BYTES)
         check_length("hello: identity", self.identity, 0, MAX_IDENTITY_BYTES)
         check_range("hello: references", self.references, 1, MAX_REFERENCES)
+        check_range("hello: fuses", self.fuses, 1, MAX_NAMED_REFERENCES)
         if len(self.identity) % 4:
             raise WireError(f"hello: identity: {len(self.identity)} bytes are not whole float32 numbers")
         check_range("hello: known", len(self.known), 0, MAX_KNOWN)
@@ -96,6 +107,7 @@ class Hello:
                 "identity": self.identity,
                 "wants_reference": self.wants_reference,
                 **({"references": self.references} if self.references > 1 else {}),
+                **({"fuses": self.fuses} if self.fuses > 1 else {}),
                 **({"known": b"".join(self.known)} if self.known else {}),
                 **({"near": self.near} if self.near else {}),
             }
@@ -129,6 +141,7 @@ class Hello:
             capabilities=fields.texts("capabilities"),
             wants_reference=fields.truth("wants_reference"),
             references=fields.whole("references", default=1),
+            fuses=fields.whole("fuses", default=1),
             known=fields.digests("known"),
             near=fields.whole("near", default=0),
             version=version,

@@ -288,6 +288,14 @@ class Session:
         return _send(ReferenceReady())
 
     @property
+    def fuses(self) -> int:
+        """From how many references the receiver of this call draws one frame at most, as it has said."""
+        peer = self._peer_hello
+        if self._hello.role is Role.RECEIVER:
+            return self._hello.fuses
+        return 1 if peer is None else peer.fuses
+
+    @property
     def references(self) -> int:
         """How many references the receiver of this call holds, as both sides have said; 1 before Hello."""
         peer = self._peer_hello

@@ -61,6 +61,7 @@ class ReceiveSettings:
         rate_fps: of the recording, until the sender says its own.
         record_path: the recording, or None.
         references: how many pictures of the sender to hold.
+        fuses: from how many of them to draw one frame, at most.
         remember: name under which they are kept for the next call, or None.
     """
 
@@ -69,6 +70,7 @@ class ReceiveSettings:
     rate_fps: float
     record_path: Path | None
     references: int = DEFAULT_CAPACITY
+    fuses: int = 1
     remember: str | None = None
 
 
@@ -178,6 +180,7 @@ class ReceiverCall:
                 wants_reference=self._own_reference is None,
                 # A photograph of one's own choice is not mixed with what the camera sees.
                 references=settings.references if self._own_reference is None else 1,
+                fuses=settings.fuses if self._own_reference is None else 1,
             )
             link = Link(self.peer, Session(hello), clock_ms=self._clock_ms, on_params=self._take)
             try:
@@ -325,6 +328,7 @@ class ReceiverCall:
             age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
             show=self._show,
             capacity=link.session.references,
+            fuses=link.session.fuses,
         )
         if not link.session.is_over:
             link.reference_ready()

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
@@ -16,7 +16,7 @@ from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
 from headgan.proto.signalling import parse_address
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
-from headgan.receiver.choose_generator import DRAW_CHOICES, choose_generator
+from headgan.receiver.choose_generator import DRAW_CHOICES, check_fused, choose_generator
 from headgan.receiver.display import Display
 from headgan.receiver.reference_photo import read_reference
 from headgan.receiver.stats import receiver_stats
@@ -56,6 +56,9 @@ class ReceiveOptions:
         choices=DRAW_CHOICES,
     )
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
+    fused: int = option(
+        0, "pictures to draw one frame from, at most 3; 0: as many as are in time", metavar="K"
+    )
     generator: Path | None = option(
         None, "another generator than the one that ships, as ONNX", metavar="FILE"
     )
@@ -83,6 +86,7 @@ def _receive(options: ReceiveOptions) -> int:
         check_name(options.remember)
         if options.reference is not None or options.references == 1:
             raise UsageError("--remember: there is nothing to remember with --reference or --references 1")
+    check_fused(options.fused)
     settings = ReceiveSettings(
         listen=parse_address(options.listen),
         ice=IceConfig(stun=options.stun, turn=options.turn),
@@ -91,22 +95,23 @@ def _receive(options: ReceiveOptions) -> int:
         references=options.references,
         remember=options.remember,
     )
-    contacts = Contacts()
-    if options.remember is not None:
-        contacts.check_writable()
     check_writable(options.record, "--record")
     check_writable(options.stats, "--stats")
     viewer_address = parse_address(options.viewer_address, allow_any_port=True)
     model = MorphableModel.load()
     reference = read_reference(options.reference) if options.reference else None
-    generator = choose_generator(
+    chosen = choose_generator(
         model,
         options.draw,
         options.generator,
+        fused=options.fused,
         provider=options.provider,
         rate_fps=settings.rate_fps,
         program=PROG,
     )
+    contacts = Contacts()
+    if options.remember is not None:
+        contacts.check_writable()
 
     async def run(stopped: asyncio.Event) -> None:
         viewer = window = None
@@ -117,7 +122,15 @@ def _receive(options: ReceiveOptions) -> int:
         elif options.viewer == "window":
             window = Window()
         display: Display | None = viewer or window
-        call = ReceiverCall(settings, model, generator, reference, display, monotonic_ms, contacts)
+        call = ReceiverCall(
+            replace(settings, fuses=chosen.fuses),
+            model,
+            chosen.generator,
+            reference,
+            display,
+            monotonic_ms,
+            contacts,
+        )
         try:
             await call.run(stopped)
         finally:
@@ -125,7 +138,7 @@ def _receive(options: ReceiveOptions) -> int:
                 await viewer.close()
             if window:
                 window.close()
-            write_stats(options.stats, receiver_stats(call, generator))
+            write_stats(options.stats, receiver_stats(call, chosen.generator))
 
     run_until_stopped(run)
     return 0

@@ -96,6 +96,7 @@ class Playback:
         age_ms: Callable[[int, float], float | None],
         show: Callable[[ShownPicture], None],
         capacity: int = 1,
+        fuses: int = 1,
     ) -> None:
         """Starts the thread.
 
@@ -108,6 +109,7 @@ class Playback:
             age_ms: (the sender's capture time, now) to the time between, or None while it is unknown.
             show: takes each picture, on the drawing thread; must not block.
             capacity: how many references are held.
+            fuses: from how many of them one frame is drawn, at most.
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
@@ -119,6 +121,7 @@ class Playback:
         self.changes: deque[StateChange] = deque(maxlen=_KEPT_CHANGES)
         self._memory: ReferenceMemory[Reconstructor] = ReferenceMemory(capacity)
         self._memory.admit(0, reconstructor)
+        self._fuses = fuses
         # Frames that were on their way may still name the one that was given up last.
         self._given_up: tuple[int, Reconstructor] | None = None
         self._picture = first_picture
@@ -246,13 +249,14 @@ class Playback:
         frame = due.item
         state = self._why_not(frame)
         if state is None and frame.params is not None:
-            reconstructor = self._reconstructor(frame.references)
-            if reconstructor is None:
+            reconstructors = self._reconstructors(frame.references)
+            if reconstructors:
+                best, *others = reconstructors
+                with self.times.measure("draw"):
+                    self._picture = best.draw(frame.params, *others)
+            else:
                 self.unknown_reference += 1
                 state = "held"
-            else:
-                with self.times.measure("draw"):
-                    self._picture = reconstructor.draw(frame.params)
         if not self.changes or self.changes[-1].state != (state or "live"):
             self.changes.append(StateChange(due.capture_ms, state or "live"))
         now_ms = self._clock_ms()
@@ -275,16 +279,12 @@ class Playback:
             return "video"
         return "no face" if frame.params is None else "held"
 
-    def _reconstructor(self, references: tuple[int, ...]) -> Reconstructor | None:
-        """Draws from the best of these that is held; None if none is."""
+    def _reconstructors(self, references: tuple[int, ...]) -> list[Reconstructor]:
+        """What draws from those of these that are held, the best one first; no more of them than are to be fused."""
         with self._changed:
-            for number in references or (0,):
-                found = self._memory.get(number)
-                if found is None and self._given_up is not None and self._given_up[0] == number:
-                    found = self._given_up[1]
-                if found is not None:
-                    return found
-        return None
+            given_up = dict([self._given_up]) if self._given_up else {}
+            found = [self._memory.get(number) or given_up.get(number) for number in references or (0,)]
+        return [one for one in found if one is not None][: self._fuses]
 
     def _open_writer(self, path: Path, first: Due[_Frame]) -> TimedWriter:
         # The video starts with the first frame that was sent, even when it came too late or never.

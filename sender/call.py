@@ -260,6 +260,7 @@ class SenderCall:
             self._coded,
             capacity=capacity,
             kbps=self.settings.reference_kbps,
+            fuses=link.session.fuses,
             known=known,
         )
 

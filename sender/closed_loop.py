@@ -9,7 +9,7 @@ frames move away from their reference, or a comparison raised a doubt, the next 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
 from headgan.models.fitting import project
@@ -62,12 +62,12 @@ class ClosedLoop:
         self._generator: Generator | None = None
         self._prepared: dict[ReferenceImage, Reconstructor] = {}
 
-    def look(self, frame: AnalysedFrame, reference: ReferenceImage, distance: float = 0.0) -> None:
+    def look(self, frame: AnalysedFrame, references: Sequence[ReferenceImage], distance: float = 0.0) -> None:
         """Compares `frame` if it is time.
 
         Args:
             frame: as analysed.
-            reference: that it is drawn from.
+            references: that it is drawn from, the best one first.
             distance: how far it is from that one, 0 where nobody measures it.
         """
         self._take_result()
@@ -79,7 +79,7 @@ class ClosedLoop:
         if self._comparing is not None or not is_due or self._is_broken:
             return
         self._distance = distance
-        self._comparing = self._quiet.begin(lambda: self._compare(frame, reference))
+        self._comparing = self._quiet.begin(lambda: self._compare(frame, references))
 
     @property
     def is_comparing(self) -> bool:
@@ -101,14 +101,14 @@ class ClosedLoop:
             log.warning("what the other side sees is not checked: %s", error)
             self._is_broken = True
 
-    def _compare(self, frame: AnalysedFrame, reference: ReferenceImage) -> Likeness:
+    def _compare(self, frame: AnalysedFrame, references: Sequence[ReferenceImage]) -> Likeness:
         """On the quiet thread."""
         if frame.params is None:
             raise ValueError("a frame without a face cannot be compared")
-        reconstructor = self._reconstructor(reference)
+        best, *others = [self._reconstructor(reference) for reference in references]
         begin_ms = self._clock_ms()
-        drawn = reconstructor.draw(frame.params)
-        points = project(self._model, reference.identity, frame.params)
+        drawn = best.draw(frame.params, *others)
+        points = project(self._model, references[0].identity, frame.params)
         likeness = compare_likeness(frame.crop_rgb, drawn, points)
         end_ms = self._clock_ms()
         self._due_ms = end_ms + min(max(_INTERVAL_MS, (end_ms - begin_ms) / _SHARE), _LONGEST_MS)

@@ -55,10 +55,10 @@ class FramePlanner:
             is_urgent = self.loop is not None and self.loop.truth.is_stale
             references, shipment = self.filler.look(frame, now_ms, is_urgent=is_urgent)
         if self.loop is not None and self.first is not None:
-            reference, distance = self.first, 0.0
+            images, distance = [self.first], 0.0
             if self.filler is not None and references:
-                reference, distance = self.filler.reference(references[0]), self.filler.distance
-            self.loop.look(frame, reference, distance)
+                images, distance = [self.filler.reference(one) for one in references], self.filler.distance
+            self.loop.look(frame, images, distance)
         has_face = frame.params is not None
         is_untrue = has_face and self.loop is not None and not self.loop.truth.is_true
         video = None

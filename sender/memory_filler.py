@@ -52,6 +52,7 @@ class MemoryFiller:
         *,
         capacity: int,
         kbps: float,
+        fuses: int = 1,
         known: Mapping[int, tuple[bytes, ReferenceImage]] | None = None,
     ) -> None:
         """Prepares for a call.
@@ -63,6 +64,7 @@ class MemoryFiller:
             coded: what came out.
             capacity: how many references the receiver holds.
             kbps: kbit/s that they may cost.
+            fuses: from how many the receiver draws one frame, at most.
             known: by their numbers, digest and reference of what the receiver has from earlier calls; 0 among them
                 takes the place of `first`, which then was not sent.
         """
@@ -76,7 +78,7 @@ class MemoryFiller:
         self._references = {0: (_digest(first, coded), first), **known}
         # What each of those on their way is sent in place of.
         self._given_up: dict[int, int | None] = {}
-        self._model, self._identity = model, first.identity
+        self._model, self._identity, self._fuses = model, first.identity, fuses
         # Without a first picture the chain begins with the next one.
         self._encoder = PictureEncoder() if begins_known else encoder
         self._answers: SimpleQueue[tuple[int, bool]] = SimpleQueue()
@@ -128,7 +130,7 @@ class MemoryFiller:
             return (), None
         descriptor = self._describe(frame.crop_rgb, frame.params)
         proposal = self._planner.saw(descriptor, frame, now_ms, is_urgent=is_urgent)
-        used = self._planner.choose(descriptor)
+        used = self._planner.choose(descriptor, self._fuses)
         if proposal is None or proposal.item.params is None:
             return used, None
         coded = self._encoder.encode(proposal.item.crop_rgb)

@@ -228,10 +228,13 @@ class Call:
         *,
         own_reference: ReferencePhoto | None = None,
         remember: str | None = None,
+        fuses: int = 1,
     ) -> None:
         self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
         self.screen = Screen()
-        settings = ReceiveSettings(Address("127.0.0.1", 0), IceConfig(), 25.0, self.out, remember=remember)
+        settings = ReceiveSettings(
+            Address("127.0.0.1", 0), IceConfig(), 25.0, self.out, remember=remember, fuses=fuses
+        )
         self.contacts = Contacts(tmp_path / "receiver")
         self.receiver = ReceiverCall(
             settings, MODEL, GENERATOR, own_reference, self.screen, clock_ms, self.contacts
@@ -452,6 +455,31 @@ async def test_a_good_bye_that_is_lost_is_said_again(tmp_path: Path) -> None:
     assert await sending.end() is None
     assert await talk.receiving.end() is None
     assert talk.receiver.farewell == "the caller hung up"
+
+
+class Fusing(QuickReconstructor):
+    """Notes from how many references each frame is drawn."""
+
+    counts: ClassVar[list[int]] = []
+
+    def draw(self, params: FaceParams, *others: "Fusing") -> NDArray[np.uint8]:
+        Fusing.counts.append(1 + len(others))
+        return super().draw(params)
+
+
+async def test_a_receiver_that_can_fuses_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headgan.receiver.call.Reconstructor", Fusing)
+    Fusing.counts.clear()
+    talk = Call(tmp_path, fuses=2)
+    sender = await talk.sender(Clip(160), TurningAnalyser())
+    sender.settings = replace(sender.settings, reference_kbps=100.0)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    # One until a second one is held, then two.
+    counts = Fusing.counts[1:]
+    assert set(counts) == {1, 2} and counts == sorted(counts)
+    assert talk.frames()["unknown_reference"] == 0
 
 
 async def turning_call(

@@ -23,6 +23,10 @@ class NamedGenerator:
     provider: str = "cpu"
 
     @property
+    def fuses(self) -> bool:
+        return self.name != "prior"
+
+    @property
     def name(self) -> str:
         return self.path.stem if self.path else "live"
 
@@ -32,13 +36,17 @@ def networks_ms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """A machine on which the networks take so long, and the geometry 5 ms."""
     needed: float = request.param
     monkeypatch.setattr(chooser, "OnnxGenerator", NamedGenerator)
-    monkeypatch.setattr(chooser, "_draw_ms", lambda _model, it: 5.0 if it.name == "prior" else needed)
+
+    def draw_ms(_model: MorphableModel, generator: NamedGenerator, count: int = 1) -> float:
+        return 5.0 if generator.name == "prior" else needed * (1 + 0.5 * (count - 1))
+
+    monkeypatch.setattr(chooser, "_draw_ms", draw_ms)
     return needed
 
 
 def choose(draw: str, path: Path | None = None, rate_fps: float = 25.0) -> str:
-    generator = choose_generator(MODEL, draw, path, provider="cpu", rate_fps=rate_fps, program="headgan-recv")
-    return generator.name
+    chosen = choose_generator(MODEL, draw, path, provider="cpu", rate_fps=rate_fps, program="headgan-recv")
+    return chosen.generator.name
 
 
 @pytest.mark.parametrize("networks_ms", [20.0], indirect=True)
@@ -68,6 +76,23 @@ def test_what_was_asked_for_is_taken_however_slow(capsys: pytest.CaptureFixture[
     assert "geometry alone" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("networks_ms", "rate_fps", "fuses"),
+    [(20.0, 25.0, 1), (13.0, 25.0, 2), (9.0, 25.0, 3), (1.0, 25.0, 3), (9.0, 50.0, 1)],
+    indirect=["networks_ms"],
+)
+@pytest.mark.usefixtures("networks_ms")
+def test_a_frame_is_drawn_from_as_many_references_as_are_in_time(rate_fps: float, fuses: int) -> None:
+    def chosen(draw: str, fused: int = 0) -> int:
+        return choose_generator(
+            MODEL, draw, None, fused=fused, provider="cpu", rate_fps=rate_fps, program="headgan-recv"
+        ).fuses
+
+    assert chosen("auto") == fuses
+    assert chosen("auto", 2) == 2
+    assert chosen("geometry", 2) == 1  # it cannot
+
+
 def test_the_time_that_counts_is_that_of_a_whole_drawing() -> None:
     class Counted(OnnxGenerator):
         drawn = 0
@@ -78,6 +103,8 @@ def test_the_time_that_counts_is_that_of_a_whole_drawing() -> None:
 
     assert 0 < chooser._draw_ms(MODEL, Counted(weights_path("prior.onnx"), provider="cpu")) < 5000
     assert Counted.drawn == 16  # the first does not count
+    chooser._draw_ms(MODEL, Counted(weights_path("prior.onnx"), provider="cpu"), 3)
+    assert Counted.drawn == 22
 
 
 def test_what_else_runs_while_a_call_begins_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,7 @@ class Loop:
     def look_at(self, picture_rgb: NDArray[np.uint8], number: int = 0, distance: float = 0.0) -> int:
         """Looks at a picture until what is begun is done; how many comparisons there have been."""
         frame = AnalysedFrame(picture_rgb, FACE)
-        self.loop.look(frame, self.references[number], distance)
+        self.loop.look(frame, [self.references[number]], distance)
         deadline_s = time.monotonic() + 10
         while self.loop.is_comparing and time.monotonic() < deadline_s:
             time.sleep(0.005)
@@ -135,5 +135,5 @@ def test_without_a_face_nothing_is_compared_and_nothing_is_untrue(at: Loop) -> N
         at.now_ms += 1000
         at.look(5)
     assert not at.loop.truth.is_true
-    at.loop.look(AnalysedFrame(picture(5), None), at.references[0])
+    at.loop.look(AnalysedFrame(picture(5), None), at.references[:1])
     assert at.loop.truth.is_true

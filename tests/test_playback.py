@@ -70,6 +70,7 @@ def open_playback(
     record_path: Path | None = None,
     age_ms: Callable[[int, float], float | None] = lambda _capture_ms, _now_ms: None,
     capacity: int = 1,
+    fuses: int = 1,
 ) -> Playback:
     return Playback(
         cast(Reconstructor, GreyFaces()),
@@ -80,6 +81,7 @@ def open_playback(
         age_ms=age_ms,
         show=screen.show,
         capacity=capacity,
+        fuses=fuses,
     )
 
 
@@ -169,6 +171,31 @@ def test_a_frame_is_drawn_from_the_best_reference_that_is_held() -> None:
     assert screen.numbers == [6, 6, 4, 4, 1]
     assert [picture.state for picture in screen.shown] == ["live", "live", "live", "held", "live"]
     assert playback.unknown_reference == 1
+
+
+class Mean:
+    """Several of them draw the mean of their greys."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+    def draw(self, _params: FaceParams, *others: "Mean") -> NDArray[np.uint8]:
+        levels = [self.level, *(other.level for other in others)]
+        return np.full((256, 256, 3), 8 * round(float(np.mean(levels))), np.uint8)
+
+
+def test_a_frame_is_drawn_from_those_that_it_names_and_no_more_than_this_machine_can() -> None:
+    screen = Screen()
+    playback = open_playback(screen, capacity=4, fuses=2)
+    for number, level in ((1, 10), (2, 20), (3, 30)):
+        playback.hold(number, cast(Reconstructor, Mean(level)), None)
+    for seq, references in enumerate([(1,), (1, 3), (3, 2, 1), (9, 3, 2)]):
+        screen.has_shown.clear()
+        playback.take(seq, seq * FRAME_MS, face(1), clock_ms(), references)
+        assert screen.has_shown.wait(5)
+    playback.close()
+    assert screen.numbers == [10, 20, 25, 25]
+    assert playback.unknown_reference == 0
 
 
 @pytest.mark.parametrize(("number", "replaces"), [(4, None), (5, 3), (6, None)])

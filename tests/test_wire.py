@@ -100,6 +100,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
         capabilities=st.lists(printable, max_size=16).map(tuple),
         wants_reference=st.booleans(),
         references=st.integers(1, 64),
+        fuses=st.integers(1, 8),
         known=st.sets(st.binary(min_size=16, max_size=16), max_size=64).map(tuple),
         version=st.just(1),
     ),

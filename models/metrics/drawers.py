@@ -39,8 +39,8 @@ class GeneratorDrawer:
 
     def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:
         """See `Drawer`."""
-        views = [self._reconstructor(number).view(frame.params) for number in frame.references]
-        return self._generator.generate(*views)
+        best, *others = (self._reconstructor(number) for number in frame.references)
+        return best.draw(frame.params, *others)
 
     def _reconstructor(self, number: int) -> Reconstructor:
         if number not in self._reconstructors:
