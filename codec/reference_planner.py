@@ -19,10 +19,10 @@ T = TypeVar("T")
 
 DEFAULT_KBPS = 8.0
 _EVERY_MS = 200.0
-# A reference has to take away this share of the distances at least: below it bytes are better saved. The share grows
-# by as much again whenever this time's worth of the rate has been spent: a memory is filled once.
+# A reference has to take away this share of the distances at least: below it bytes are better saved. Once the rate of
+# the first time is spent, the share grows by as much again with that of each second one: a memory is filled once.
 MIN_GAIN = 0.02
-_SPEND_MS = 15_000.0
+_FILL_MS, _SPARE_MS = 30_000.0, 7500.0
 # What is urgent may be paid for afterwards, but no more of it than this time's worth of the rate.
 _CREDIT_MS = 5000.0
 
@@ -148,7 +148,7 @@ class ReferencePlanner(Generic[T]):
 
     def _worth(self) -> float:
         """The gain that a reference has to bring by now."""
-        return self._min_gain * (1 + self._spent_ms / _SPEND_MS)
+        return self._min_gain * (1 + max(0.0, self._spent_ms - _FILL_MS) / _SPARE_MS)
 
     def _offer(self, candidate: _Candidate[T]) -> tuple[float, int | None]:
         is_full = len(self._held) + len(self._coming) >= self._capacity
