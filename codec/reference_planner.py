@@ -78,7 +78,13 @@ class ReferencePlanner(Generic[T]):
         self._next_number = max(self._next_number, number + 1)
 
     def saw(
-        self, descriptor: NDArray[np.float32], item: T, now_ms: float, *, is_urgent: bool = False
+        self,
+        descriptor: NDArray[np.float32],
+        item: T,
+        now_ms: float,
+        *,
+        is_urgent: bool = False,
+        on_credit: bool = True,
     ) -> Proposal[T] | None:
         """Looks at a frame; the picture to send now, which need not be this one, or None.
 
@@ -87,6 +93,7 @@ class ReferencePlanner(Generic[T]):
             item: handed out again with a proposal.
             now_ms: when the frame was taken.
             is_urgent: whether what is held is known not to show what there is now: then it is this frame.
+            on_credit: whether what is urgent may be paid for afterwards.
         """
         if self._capacity == 1 or now_ms - self._seen_ms < _EVERY_MS - 1:
             return None
@@ -98,7 +105,7 @@ class ReferencePlanner(Generic[T]):
             best = max([self._best, new], key=lambda one: self._offer(one)[0])
         self._best = best
         gain, replaces = self._offer(best)
-        free_ms = self._free_ms - (_CREDIT_MS if is_urgent else 0)
+        free_ms = self._free_ms - (_CREDIT_MS if is_urgent and on_credit else 0)
         if now_ms < free_ms or self._coming or (gain < self._worth() and not is_urgent):
             return None
         number, self._best = self._next_number, None

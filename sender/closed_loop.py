@@ -57,18 +57,27 @@ class ClosedLoop:
         self._comparing: Future[Likeness] | None = None
         self._due_ms = -float("inf")
         self._distance = float("inf")
+        self._is_doubtful = False
         self._is_broken = False
         # Of the quiet thread alone; what was used last is last.
         self._generator: Generator | None = None
         self._prepared: dict[ReferenceImage, Reconstructor] = {}
 
-    def look(self, frame: AnalysedFrame, references: Sequence[ReferenceImage], distance: float = 0.0) -> None:
+    def look(
+        self,
+        frame: AnalysedFrame,
+        references: Sequence[ReferenceImage],
+        distance: float = 0.0,
+        *,
+        is_doubtful: bool = False,
+    ) -> None:
         """Compares `frame` if it is time.
 
         Args:
             frame: as analysed.
             references: that it is drawn from, the best one first.
             distance: how far it is from that one, 0 where nobody measures it.
+            is_doubtful: whether that one may show what is no part of the person, such as a hand.
         """
         self._take_result()
         if frame.params is None:
@@ -78,7 +87,7 @@ class ClosedLoop:
         is_due = is_news or self._clock_ms() >= self._due_ms
         if self._comparing is not None or not is_due or self._is_broken:
             return
-        self._distance = distance
+        self._distance, self._is_doubtful = distance, is_doubtful
         self._comparing = self._quiet.begin(lambda: self._compare(frame, references))
 
     @property
@@ -95,7 +104,7 @@ class ClosedLoop:
             return
         comparing, self._comparing = self._comparing, None
         try:
-            self.truth.saw(comparing.result())
+            self.truth.saw(comparing.result(), is_doubtful=self._is_doubtful)
         except HeadganError as error:
             # The call goes on as one without this check would.
             log.warning("what the other side sees is not checked: %s", error)

@@ -5,7 +5,7 @@ AnalysedFrame┼─ ClosedLoop ──── is it true? is a new reference urgen
              └─ LiveVideo ───── what is shown where it is not
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from headgan.models.reconstruct import ReferenceImage
 from headgan.sender.analysis import AnalysedFrame
@@ -46,6 +46,8 @@ class FramePlanner:
     filler: MemoryFiller | None = None
     loop: ClosedLoop | None = None
     live: LiveVideo | None = None
+    # Numbers of references that were sent while a face could not be drawn: they may show what covered it.
+    _doubtful: set[int] = field(default_factory=set)
 
     def plan(self, frame: AnalysedFrame, now_ms: float) -> FramePlan:
         """Looks at a frame, taken at `now_ms`."""
@@ -53,12 +55,17 @@ class FramePlanner:
         shipment = None
         if self.filler is not None:
             is_urgent = self.loop is not None and self.loop.truth.is_stale
-            references, shipment = self.filler.look(frame, now_ms, is_urgent=is_urgent)
+            # A hand is best shown by the video: what it costs in references is missing when it has gone.
+            on_credit = self.live is None or self.loop is None or self.loop.truth.is_true
+            references, shipment = self.filler.look(frame, now_ms, is_urgent=is_urgent, on_credit=on_credit)
         if self.loop is not None and self.first is not None:
             images, distance = [self.first], 0.0
             if self.filler is not None and references:
                 images, distance = [self.filler.reference(one) for one in references], self.filler.distance
-            self.loop.look(frame, images, distance)
+            if shipment is not None and not self.loop.truth.is_true:
+                self._doubtful.add(shipment.number)
+            is_doubtful = bool(references) and references[0] in self._doubtful
+            self.loop.look(frame, images, distance, is_doubtful=is_doubtful)
         has_face = frame.params is not None
         is_untrue = has_face and self.loop is not None and not self.loop.truth.is_true
         video = None

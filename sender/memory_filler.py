@@ -116,7 +116,7 @@ class MemoryFiller:
         self._answers.put((number, is_held))
 
     def look(
-        self, frame: AnalysedFrame, now_ms: float, *, is_urgent: bool = False
+        self, frame: AnalysedFrame, now_ms: float, *, is_urgent: bool = False, on_credit: bool = True
     ) -> tuple[tuple[int, ...], Shipment | None]:
         """The references to draw `frame` from, none without a face; and what to send now, if anything.
 
@@ -124,12 +124,13 @@ class MemoryFiller:
             frame: as analysed.
             now_ms: when it was taken.
             is_urgent: whether what the receiver holds is known not to show what there is now.
+            on_credit: whether what is urgent may be paid for afterwards.
         """
         self._take_answers()
         if frame.params is None:
             return (), None
         descriptor = self._describe(frame.crop_rgb, frame.params)
-        proposal = self._planner.saw(descriptor, frame, now_ms, is_urgent=is_urgent)
+        proposal = self._planner.saw(descriptor, frame, now_ms, is_urgent=is_urgent, on_credit=on_credit)
         used = self._planner.choose(descriptor, self._fuses)
         if proposal is None or proposal.item.params is None:
             return used, None

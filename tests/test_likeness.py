@@ -118,9 +118,25 @@ def test_covered_eyes_count_as_well() -> None:
 def test_another_lamp_makes_the_references_stale_and_nothing_untrue() -> None:
     assert judge(*[at(0.1)] * 9, at(0.1, 25.0))[-1] == (True, True)
     # Where the colours are never right, they are no news.
-    assert judge(*[at(0.1, 13.0)] * 9, at(0.1, 25.0))[-1] == (True, False)
+    assert judge(*[at(0.1, 13.0)] * 9, at(0.1, 18.0))[-1] == (True, False)
+
+
+def test_what_is_poorly_drawn_for_a_while_is_stale_though_not_untrue() -> None:
+    verdicts = judge(at(0.1), *[at(0.36)] * 4)
+    assert all(is_true for is_true, _ in verdicts)
+    assert [is_stale for _, is_stale in verdicts] == [False, False, False, True, True]
 
 
 def test_a_call_that_is_always_poor_has_limits_of_its_own() -> None:
-    assert all(is_true for is_true, _ in judge(*[at(0.35)] * 9, *[at(0.7)] * 3))
-    assert judge(*[at(0.35)] * 9, at(1.0), at(1.0))[-1] == (False, True)
+    assert all(is_true for is_true, _ in judge(*[at(0.28)] * 9, *[at(0.65)] * 3))
+    assert judge(*[at(0.28)] * 9, at(1.0), at(1.0))[-1] == (False, True)
+
+
+def test_what_is_drawn_from_a_doubtful_reference_has_to_be_more_alike() -> None:
+    truth = SceneTruth()
+    for _ in range(2):
+        truth.saw(at(0.4))
+    assert truth.is_true
+    for _ in range(2):
+        truth.saw(at(0.4), is_doubtful=True)
+    assert not truth.is_true

@@ -126,9 +126,10 @@ def test_what_is_urgent_is_the_present_frame_and_is_paid_for_afterwards() -> Non
     planner.spent(3000, 0.0)  # three seconds' worth
     planner.acknowledged(1)
     assert planner.saw(at(60, 0), 1, 200.0) is None
-    proposal = planner.saw(at(90, 0), 2, 400.0, is_urgent=True)
+    assert planner.saw(at(90, 0), 1, 400.0, is_urgent=True, on_credit=False) is None
+    proposal = planner.saw(at(90, 0), 2, 600.0, is_urgent=True)
     assert proposal is not None and proposal.item == 2
-    planner.spent(4000, 400.0)
+    planner.spent(4000, 600.0)
     planner.acknowledged(2)
     # No more on credit than five seconds' worth.
     assert planner.saw(at(0, 90), 3, 1800.0, is_urgent=True) is None
