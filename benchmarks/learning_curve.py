@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headgan.benchmarks.figure import new_figure
 from headgan.models.machine import describe_run
 from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.options import argument, required
@@ -48,10 +49,7 @@ class Point:
 
 def bench_learning_curve(options: LearningCurveOptions) -> int:
     """Writes learning_curve.json and learning_curve.png."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise UsageError("learning-curve needs matplotlib; run: pip install 'headgan[bench]'") from exc
+    figure = new_figure("learning-curve", 12, 3.6)
     points = read_points(options.runs)
     options.output.mkdir(parents=True, exist_ok=True)
     report = {
@@ -62,7 +60,6 @@ def bench_learning_curve(options: LearningCurveOptions) -> int:
         ],
     }
     (options.output / "learning_curve.json").write_text(json.dumps(report, indent=2) + "\n")
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
     for axes, (name, title) in zip(figure.subplots(1, len(_SCORES)), _SCORES.items(), strict=True):
         _draw(axes, points, name, title)
     figure.savefig(options.output / "learning_curve.png", dpi=120)

@@ -29,11 +29,11 @@ from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.generator import OnnxGenerator
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import SeenClip, find_clips, see_clip
-from headgan.models.metrics.sheet import clip_row, draw_sheet
+from headgan.models.metrics.sheet import clip_row, draw_sheet, read_row
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.models.tracker import MediaPipeTracker
-from headgan.proto.errors import DeviceError, UsageError
+from headgan.proto.errors import UsageError
 from headgan.proto.options import argument, option, required
 
 # Pictures of each course on its sheet.
@@ -155,11 +155,8 @@ class _Player:
         """Puts the rows of all courses of a clip above each other."""
         rows = {}
         for course in courses:
-            row = cv2.imread(str(self._kept.picture_path(f"{name}_{course.kbps:g}")))
-            if row is None:
-                raise DeviceError(f"pictures of {name} are missing; delete {path.parent / 'courses'}")
             title = "the first picture alone" if course.kbps == FIRST_ONLY else f"{course.kbps:g} kbit/s"
-            rows[title] = np.ascontiguousarray(row[..., ::-1], dtype=np.uint8)
+            rows[title] = read_row(self._kept.picture_path(f"{name}_{course.kbps:g}"))
         draw_sheet(rows, ["first frame", *(["real", "drawn"] * _SHOWN)], path)
 
     def _see(self, path: Path) -> SeenClip:

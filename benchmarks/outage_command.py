@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from headgan.benchmarks.faulty_line import LineFaults
+from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.run_call import CallFiles, run_call
 from headgan.benchmarks.watched_side import Outage, launch_words, read_diary
 from headgan.codec.stage_times import percentiles
@@ -62,10 +63,7 @@ class Course:
 
 def bench_outage(options: OutageOptions) -> int:
     """Writes outage.json and outage.png; exit code 1 if the call did not go on as if nothing had happened."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise UsageError("outage needs matplotlib; run: pip install 'headgan[bench]'") from exc
+    figure = new_figure("outage", 9, 5)
     faults = _check(options)
     files, course = _call(options, faults)
     report = {
@@ -77,7 +75,6 @@ def bench_outage(options: OutageOptions) -> int:
         "receiver": files.receiver,
     }
     (options.output / "outage.json").write_text(json.dumps(report, indent=2) + "\n")
-    figure = Figure(figsize=(9, 5), layout="constrained")
     _draw(figure.subplots(2, 1, sharex=True), course)
     figure.savefig(options.output / "outage.png", dpi=120)
     sys.stdout.write(_summary(report))

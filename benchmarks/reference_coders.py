@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.codec.picture_coder import CHAIN_SIZE, PictureDecoder, PictureEncoder
+from headgan.codec.picture_coder import PictureDecoder, PictureEncoder, chain_context, encode_next
 from headgan.proto.errors import HeadganError
 
 Picture = NDArray[np.uint8]
@@ -86,16 +86,13 @@ def code_av1_chain(pictures: Sequence[Picture], quality: int) -> list[Coded]:
     """
     # Its greeting goes past Python's stderr.
     os.environ.setdefault("SVT_LOG", "1")
-    encoder = av.CodecContext.create("libsvtav1", "w")
-    encoder.width = encoder.height = CHAIN_SIZE
-    encoder.pix_fmt = "yuv420p"
-    encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
+    encoder = chain_context("libsvtav1", time_base=Fraction(1, 25), rate_fps=25)
     encoder.options = {**_AV1_OPTIONS, "crf": str(quality)}
     decoder = av.CodecContext.create("libdav1d", "r")
     decoder.thread_count = 1
     coded = []
     for number, picture in enumerate(pictures):
-        data, encode_ms = timed(_packet, encoder, picture, number)
+        data, encode_ms = timed(encode_next, encoder, picture, number)
         frames, decode_ms = timed(decoder.decode, av.Packet(data))
         if len(frames) != 1:
             raise HeadganError(f"AV1: {len(frames)} pictures came of the bytes of picture {number}")
@@ -114,12 +111,6 @@ def timed(work: Callable[P, T], *args: P.args, **keywords: P.kwargs) -> tuple[T,
     start = time.perf_counter()
     result = work(*args, **keywords)
     return result, (time.perf_counter() - start) * 1000
-
-
-def _packet(encoder: av.CodecContext, picture: Picture, number: int) -> bytes:
-    frame = av.VideoFrame.from_ndarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), format="yuv420p")
-    frame.pts = number
-    return b"".join(bytes(packet) for packet in encoder.encode(frame))
 
 
 def _still(picture: Picture, ending: str, options: list[int]) -> Coded:

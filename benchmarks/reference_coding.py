@@ -34,11 +34,11 @@ from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import find_clips, see_clip
 from headgan.models.metrics.clip_memory import MemorySettings, fill_memory
 from headgan.models.metrics.pictures import psnr
-from headgan.models.metrics.sheet import clip_row, draw_sheet
+from headgan.models.metrics.sheet import clip_row, draw_sheet, read_row
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.models.tracker import MediaPipeTracker
-from headgan.proto.errors import DeviceError, FaceError, HeadganError, UsageError
+from headgan.proto.errors import FaceError, HeadganError, UsageError
 from headgan.proto.options import argument, option, required
 
 log = logging.getLogger(__name__)
@@ -176,10 +176,5 @@ def _result(coded: Sequence[Coded], pictures: Sequence[Picture]) -> dict[str, An
 
 
 def _draw_sheet(measured: Mapping[str, Measured], kept: Kept, path: Path) -> None:
-    rows = {}
-    for name in measured:
-        row = cv2.imread(str(kept.picture_path(name)))
-        if row is None:
-            raise DeviceError(f"{kept.picture_path(name)} is damaged; delete it and run again")
-        rows[name] = np.ascontiguousarray(row[..., ::-1], dtype=np.uint8)
+    rows = {name: read_row(kept.picture_path(name)) for name in measured}
     draw_sheet(rows, ["first", "original", "synthesised", *next(iter(measured.values()))], path)

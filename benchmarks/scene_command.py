@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from headgan.benchmarks.altered_scene import Span, change_light, cover_mouth
 from headgan.benchmarks.fidelity import draw_strips
+from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.run_call import CallFiles, run_call
 from headgan.codec.video import probe_video, read_video
 from headgan.models.crop import whole_frame
@@ -63,10 +64,7 @@ def bench_scene(options: SceneOptions) -> int:
     Raises:
         UsageError: the clip is too short.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as exc:
-        raise UsageError("scene needs matplotlib; run: pip install 'headgan[bench]'") from exc
+    figure = new_figure("scene", 9, 3.6)
     length_s = probe_video(options.clip).duration_s or 0.0
     end_s = options.at + options.seconds
     if length_s < end_s + 2:
@@ -96,7 +94,7 @@ def bench_scene(options: SceneOptions) -> int:
     report = {"run": describe_run(), "at_s": options.at, "seconds": options.seconds, "calls": results}
     (options.output / "scene.json").write_text(json.dumps(report, indent=2) + "\n")
     draw_strips(strips, options.output / "scene.png", moments)
-    _draw_curves(Figure(figsize=(9, 3.6), layout="constrained"), results, options)
+    _draw_curves(figure, results, options)
     for name, result in results.items():
         summary = {key: value for key, value in result.items() if key not in ("curve", "frames")}
         sys.stdout.write(f"{name}: {json.dumps(summary)}\n")

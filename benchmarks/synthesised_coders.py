@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 
 from headgan.benchmarks.reference_coders import Coded, Coder, Picture, code_next, timed
 from headgan.codec.picture_coder import PictureDecoder, PictureEncoder
-from headgan.models.fitting import project
 from headgan.models.generator import Generator
 from headgan.models.metrics.clip_memory import Moment
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
-from headgan.models.view_descriptor import describe_view
+from headgan.models.view_descriptor import describe_reference
 
 # A residual of half the size asks for half the quantiser's step, which this many levels of VP9's quality are.
 _HALF_STEP = 14
@@ -52,7 +51,7 @@ class SynthesisedCoders:
         self._moments = moments
         views = np.stack(
             [
-                describe_view(project(model, identity, moment.params), moment.params, moment.picture_rgb)
+                describe_reference(model, ReferenceImage(moment.picture_rgb, identity, moment.params))
                 for moment in moments
             ]
         )

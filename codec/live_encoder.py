@@ -6,12 +6,10 @@ that it is made in real time and for a rate, not for a quality.
 
 from fractions import Fraction
 
-import av
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.codec.picture_coder import CHAIN_SIZE
+from headgan.codec.picture_coder import chain_context, encode_next
 
 # The rate is shared among so many frames a second; fewer are made where they turn out larger.
 FRAMES_PER_SECOND = 8
@@ -32,10 +30,8 @@ class LiveEncoder:
 
     def __init__(self, kbps: float) -> None:
         """Args: kbps: kbit/s to spend on average."""
-        context = self._context = av.CodecContext.create("libvpx-vp9", "w")
-        context.width = context.height = CHAIN_SIZE
-        context.pix_fmt = "yuv420p"
-        context.time_base, context.framerate = Fraction(1, 1000), Fraction(FRAMES_PER_SECOND)
+        time_base = Fraction(1, 1000)
+        context = self._context = chain_context("libvpx-vp9", time_base=time_base, rate_fps=FRAMES_PER_SECOND)
         context.bit_rate = round(kbps * 1000)
         context.thread_count = 1
         rate = str(context.bit_rate)
@@ -44,7 +40,5 @@ class LiveEncoder:
 
     def encode(self, picture_rgb: NDArray[np.uint8], pts_ms: float) -> bytes:
         """The next frame; picture_rgb: uint8 [256, 256, 3]; pts_ms: its time."""
-        planes = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        self._pts_ms = frame.pts = max(self._pts_ms + 1, round(pts_ms))
-        return b"".join(bytes(packet) for packet in self._context.encode(frame))
+        self._pts_ms = max(self._pts_ms + 1, round(pts_ms))
+        return encode_next(self._context, picture_rgb, self._pts_ms)

@@ -44,15 +44,29 @@ class CodedPicture:
     picture_rgb: NDArray[np.uint8]
 
 
+def chain_context(codec: str, *, time_base: Fraction, rate_fps: int) -> av.VideoCodecContext:
+    """An encoder of pictures as a chain has them, its options not set yet."""
+    context = av.CodecContext.create(codec, "w")
+    context.width = context.height = CHAIN_SIZE
+    context.pix_fmt = "yuv420p"
+    context.time_base, context.framerate = time_base, Fraction(rate_fps)
+    return context
+
+
+def encode_next(context: av.VideoCodecContext, picture_rgb: NDArray[np.uint8], pts: int) -> bytes:
+    """What an encoder makes of its next picture, uint8 [256, 256, 3]; pts: its time in the encoder's time base."""
+    planes = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2YUV_I420)
+    frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+    frame.pts = pts
+    return b"".join(bytes(packet) for packet in context.encode(frame))
+
+
 class PictureEncoder:
     """Makes one chain. Not thread-safe."""
 
     def __init__(self, quality: int = QUALITY) -> None:
         """Args: quality: libvpx's, 0 (best) to 63."""
-        context = self._context = av.CodecContext.create("libvpx-vp9", "w")
-        context.width = context.height = CHAIN_SIZE
-        context.pix_fmt = "yuv420p"
-        context.time_base, context.framerate = Fraction(1, 25), Fraction(25)
+        context = self._context = chain_context("libvpx-vp9", time_base=Fraction(1, 25), rate_fps=25)
         context.thread_count = 1
         context.options = {**_OPTIONS, "crf": str(quality)}
         self._decoder = PictureDecoder()
@@ -64,11 +78,8 @@ class PictureEncoder:
             raise ValueError(
                 f"reference: the picture is {picture_rgb.shape}, need {(CHAIN_SIZE, CHAIN_SIZE, 3)}"
             )
-        planes = cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2YUV_I420)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-        frame.pts = self._count
+        data = encode_next(self._context, picture_rgb, self._count)
         self._count += 1
-        data = b"".join(bytes(packet) for packet in self._context.encode(frame))
         return CodedPicture(data, self._decoder.decode(data))
 
 

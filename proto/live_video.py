@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headgan.proto.errors import WireError
-from headgan.proto.wire import U32_MAX, Reader, check_length, check_range
+from headgan.proto.wire import U32_MAX, check_length, check_range, open_message
 
 MAX_VIDEO_FRAME_BYTES = 64 * 1024
 # As small as a piece of a reference, so that no frame of the call waits for it.
@@ -52,9 +52,7 @@ class VideoPiece:
     def parse(cls, data: bytes) -> "VideoPiece":
         """The piece in one control message; raises WireError."""
         check_length("video piece", data, _HEADER.size, _HEADER.size + MAX_PIECE_BYTES)
-        reader = Reader("video piece", data)
-        if reader.u8() != cls.TYPE:
-            raise WireError(f"video piece: type {data[0]}, must be {cls.TYPE}")
+        reader = open_message("video piece", data, cls.TYPE)
         flags = reader.u8()
         if flags & ~(_FLAG_BEGINS | _FLAG_ENDS):
             raise WireError(f"video piece: flags {flags:#04x} has bits that this version does not know")

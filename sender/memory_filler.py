@@ -15,10 +15,9 @@ from headgan.codec.params import FaceParams
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_planner import ReferencePlanner
 from headgan.models.contacts import reference_digest
-from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
-from headgan.models.view_descriptor import describe_reference, describe_view
+from headgan.models.view_descriptor import describe_reference
 from headgan.proto.reference_transfer import Reference
 from headgan.sender.analysis import AnalysedFrame
 
@@ -146,7 +145,7 @@ class MemoryFiller:
         return used, Shipment(proposal.number, proposal.replaces, reference, is_urgent)
 
     def _describe(self, picture_rgb: NDArray[np.uint8], params: FaceParams) -> NDArray[np.float32]:
-        return describe_view(project(self._model, self._identity, params), params, picture_rgb)
+        return describe_reference(self._model, ReferenceImage(picture_rgb, self._identity, params))
 
     def _take_answers(self) -> None:
         while True:

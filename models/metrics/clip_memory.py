@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.codec.picture_coder import PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS, ReferencePlanner
-from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
-from headgan.models.view_descriptor import describe_view
+from headgan.models.view_descriptor import describe_reference
 
 # There and back, and the decoding.
 ACKNOWLEDGED_AFTER_MS = 100.0
@@ -90,7 +89,7 @@ def fill_memory(
     encoder = PictureEncoder()
 
     def described(moment: Moment) -> NDArray[np.float32]:
-        return describe_view(project(model, identity, moment.params), moment.params, moment.picture_rgb)
+        return describe_reference(model, ReferenceImage(moment.picture_rgb, identity, moment.params))
 
     def encoded(moment: Moment) -> tuple[ReferenceImage, int]:
         coded = encoder.encode(moment.picture_rgb)

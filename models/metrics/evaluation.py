@@ -24,13 +24,13 @@ from headgan.models.metrics.look import Networks
 from headgan.models.metrics.perceptual import load_perceptual_metric
 from headgan.models.metrics.score_cache import ScoreCache
 from headgan.models.metrics.score_clip import REAL, ClipScorer, Picture, Show
-from headgan.models.metrics.sheet import clip_row, column_titles, draw_sheet
+from headgan.models.metrics.sheet import clip_row, column_titles, draw_sheet, read_row
 from headgan.models.metrics.tally import Score
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.tracker import MediaPipeTracker
 from headgan.models.weights import weights_path
-from headgan.proto.errors import DeviceError, FaceError
+from headgan.proto.errors import FaceError
 
 log = logging.getLogger(__name__)
 
@@ -135,13 +135,7 @@ class Evaluation:
         Raises:
             DeviceError: a row that was kept is damaged.
         """
-        rows = {}
-        for name in names:
-            kept = self._cache.picture_path(name)
-            row = cv2.imread(str(kept), cv2.IMREAD_COLOR)
-            if row is None:
-                raise DeviceError(f"{kept} is damaged; delete it and run the evaluation again")
-            rows[name] = np.ascontiguousarray(row[..., ::-1], dtype=np.uint8)
+        rows = {name: read_row(self._cache.picture_path(name)) for name in names}
         draw_sheet(rows, column_titles((REAL, JUDGED, PRIOR)), path)
 
     def _scores(self, name: str, driving: str) -> dict[str, Score]:

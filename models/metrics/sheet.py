@@ -7,6 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.proto.errors import DeviceError
+
 _TILE, _LABEL = 176, 20
 
 
@@ -23,6 +25,18 @@ def column_titles(ways: Sequence[str]) -> list[str]:
     """What the columns of a row show; ways: of each moment."""
     moments = ("a third", "two thirds", "worst")
     return ["reference", *(f"{way}, {moment}" for moment in moments for way in ways)]
+
+
+def read_row(path: Path) -> NDArray[np.uint8]:
+    """A row that an earlier run has written, uint8 [H, W, 3].
+
+    Raises:
+        DeviceError: it is missing or damaged.
+    """
+    row = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if row is None:
+        raise DeviceError(f"{path} is damaged; delete it and run the same again")
+    return np.ascontiguousarray(row[..., ::-1], dtype=np.uint8)
 
 
 def draw_sheet(rows: dict[str, NDArray[np.uint8]], titles: Sequence[str], path: Path) -> None:
