@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import time
 from typing import Any
 
@@ -161,7 +162,8 @@ async def test_an_outage_ends_for_both_channels_when_the_line_is_back(
         await caller.send_control(b"before")
         await callee.send_control(b"before")
         await asyncio.gather(there.wait(control=number + 1), back.wait(control=number + 1))
-    line.cut(loop.time(), end_s := loop.time() + 0.8)
+    line.cut(loop.time(), math.inf)  # until it is mended below: a busy machine sends when it comes to it
+    end_s = loop.time() + 1.6
     await caller.send_control(b"during")
     await callee.send_control(b"during")
     sent = 0
@@ -169,15 +171,16 @@ async def test_an_outage_ends_for_both_channels_when_the_line_is_back(
         sent += caller.send_params(bytes(150))
         await asyncio.sleep(0.01)
     assert there.params == [] and len(there.control) == len(back.control) == 3
+    line.cut(0, end_s := loop.time())
     waiting = asyncio.gather(there.wait(control=4), back.wait(control=4))
     fresh: list[bytes] = []
     while b"fresh" not in there.params:
         fresh.append(b"fresh")
         caller.send_params(b"fresh")
         await asyncio.sleep(0.01)
-        assert loop.time() < end_s + 5 * smallest_s
+        assert loop.time() < end_s + 8 * smallest_s
     await waiting
-    assert loop.time() < end_s + 5 * smallest_s
+    assert loop.time() < end_s + 8 * smallest_s
     # Of the frames that nobody could receive next to none is sent afterwards.
     assert sent > 5 and len([data for data in there.params if data != b"fresh"]) <= 2
     await asyncio.gather(caller.close(), callee.close())
