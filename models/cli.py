@@ -12,6 +12,7 @@ from headgan.models.morphable_command import BuildOptions, build_morphable_file
 from headgan.models.reenact_command import ReenactOptions, reenact_clip
 from headgan.models.track_command import TrackOptions, track_video
 from headgan.models.train.export_command import ExportOptions, export
+from headgan.models.train.param_code_command import ParamCodeOptions, build_param_code
 from headgan.models.train.prepare_command import PrepareOptions, prepare_dataset
 from headgan.models.train.train_command import TrainOptions, train
 from headgan.proto.commands import Command, run_commands
@@ -51,6 +52,13 @@ COMMANDS = (
         list_contacts,
         "List whom headgan-recv --remember and headgan-send --remember (own) keep references of, or forget one.",
         "headgan contacts --delete ana",
+    ),
+    Command(
+        ("param-code",),
+        ParamCodeOptions,
+        build_param_code,
+        "Learn how the parameters of faces are coded best, from what headgan track wrote.",
+        "headgan param-code tracks/ -o param_code.npz",
     ),
     Command(
         ("morphable", "build"),
