@@ -441,6 +441,12 @@ async def test_an_outage_is_shown_and_changes_nothing(
         record.getMessage() for record in caplog.records if "the other side is back" in record.getMessage()
     ]
     assert len(told) == 1
+    # The recording has a sign while the outage was known, and before and after it none.
+    shown = [frame.frame_rgb for frame in read_video(talk.out)]
+    signed = [float(one[233:235, 8:60].mean()) < 0.7 * float(one[226:230, 8:60].mean()) for one in shown]
+    places = [place for place, is_signed in enumerate(signed) if is_signed]
+    assert len(places) > 5 and places[-1] - places[0] < 2.5 * RATE_FPS
+    assert places[0] > 0 and places[-1] < len(signed) - 10
 
 
 async def test_a_good_bye_that_is_lost_is_said_again(tmp_path: Path) -> None:
