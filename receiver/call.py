@@ -348,6 +348,14 @@ class ReceiverCall:
         if hello is None or hello.references == 1:
             log.info("%s is not remembered: that side sends one picture only", name)
             return
+        if self._contacts.is_of_another(name, self._caller(), self._model):
+            log.warning(
+                "this call is not remembered: %s is another person, who is kept as before; "
+                "give --remember another name, or forget that person with headgan contacts --delete %s",
+                name,
+                name,
+            )
+            return
         try:
             references = {reference_digest(reference): reference for reference in playback.references}
             self._contacts.keep(name, self._model.model_id, references)
