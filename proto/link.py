@@ -60,6 +60,7 @@ class Link:
         # A session makes few events, the most frequent for each reference of a call, so neither queue can grow.
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._is_sending = False
         self._farewell = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -116,6 +117,14 @@ class Link:
         """Sends one message of the session's own, such as of `Session.offer_reference`, on `control`."""
         if not self._session.is_over:
             self._outgoing.put_nowait(message)
+
+    async def control_drained(self) -> None:
+        """Waits until nothing is queued for `control`, here or below, or it is lost."""
+        while True:
+            await self._outgoing.join()
+            await self._peer.control_drained()
+            if self._outgoing.empty() and not self._is_sending:
+                return
 
     def answer_reference(self, number: int, *, is_held: bool) -> None:
         """Tells the sender whether one more of its references is held."""
@@ -189,12 +198,14 @@ class Link:
     async def _send_all(self) -> None:
         while True:
             message = await self._outgoing.get()
+            self._is_sending = True
             try:
                 await self._peer.send_control(message)
             except PeerError as error:
                 if not self._session.is_over:
                     self._events.put_nowait(error)
             finally:
+                self._is_sending = False
                 self._outgoing.task_done()
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 
+from headgan.proto.channel_queue import ChannelQueue
 from headgan.proto.errors import PeerError
 from headgan.proto.ice import IceConfig
 from headgan.proto.wire_meter import WireBytes, WireMeter
@@ -53,7 +54,7 @@ class Peer:
         self._on_lost: Callable[[], None] | None = None
         self._is_lost = False
         self._opened_or_lost = asyncio.Event()
-        self._drained_or_lost = asyncio.Event()
+        self._control_queue: ChannelQueue | None = None
         self._control_turn = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
@@ -139,10 +140,18 @@ class Peer:
             PeerError: the channel is not open, or was lost meanwhile.
         """
         async with self._control_turn:
-            await self._control_drained(CONTROL_QUEUE_BYTES)
+            await self.control_drained(CONTROL_QUEUE_BYTES)
             with _peer_errors("a control message could not be sent, the channel is not open"):
                 self._channels[CONTROL_LABEL].send(data)
             self._estimate_sent += len(data) + OVERHEAD_BYTES
+
+    async def control_drained(self, limit_bytes: int = 0) -> None:
+        """Waits until at most `limit_bytes` are queued on `control`, or it is lost.
+
+        What SCTP has put on the wire and nobody has acknowledged yet does not count.
+        """
+        if self._control_queue is not None:
+            await self._control_queue.drained(limit_bytes)
 
     def wire_bytes(self) -> WireBytes:
         """What the connection has put on the wire so far."""
@@ -164,7 +173,7 @@ class Peer:
     async def _close(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S / 2):
-                await self._control_drained(0)
+                await self.control_drained()
         except TimeoutError:
             _log.info("the last control messages could not be sent")
         self._give_up()
@@ -176,14 +185,6 @@ class Peer:
             _log.info("the connection did not end in time and was left alone")
         finally:
             self._closed.set()
-
-    async def _control_drained(self, limit_bytes: int) -> None:
-        """Waits until at most `limit_bytes` are queued on `control`, or it is lost."""
-        channel = self._channels.get(CONTROL_LABEL)
-        while channel is not None and not self._is_lost and channel.bufferedAmount > limit_bytes:
-            channel.bufferedAmountLowThreshold = limit_bytes
-            self._drained_or_lost.clear()
-            await self._drained_or_lost.wait()
 
     def _add_channel(self, channel: RTCDataChannel) -> None:
         """Takes a channel that this side made or the other side opened."""
@@ -199,7 +200,9 @@ class Peer:
         channel.on("message", self._take_params if label == PARAMS_LABEL else self._take_control)
         channel.on("open", self._check_open)
         channel.on("close", self._lose)
-        channel.on("bufferedamountlow", self._drained_or_lost.set)
+        if label == CONTROL_LABEL:
+            self._control_queue = ChannelQueue(channel)
+            channel.on("bufferedamountlow", self._control_queue.wake)
         self._check_open()
 
     def _check_open(self) -> None:
@@ -245,7 +248,8 @@ class Peer:
         """Wakes whoever waits for the channels."""
         self._is_lost = True
         self._opened_or_lost.set()
-        self._drained_or_lost.set()
+        if self._control_queue is not None:
+            self._control_queue.lose()
 
     def _watch_datagrams(self) -> None:
         """Wraps the one place of aioice where sockets are made, before they are made.

@@ -63,6 +63,7 @@ class ReceiveSettings:
         references: how many pictures of the sender to hold.
         fuses: from how many of them to draw one frame, at most.
         remember: name under which they are kept for the next call, or None.
+        record_plain: whether the recording has no sign on pictures that are held.
     """
 
     listen: Address
@@ -72,6 +73,7 @@ class ReceiveSettings:
     references: int = DEFAULT_CAPACITY
     fuses: int = 1
     remember: str | None = None
+    record_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,6 +243,8 @@ class ReceiverCall:
                     self.playback.show_video(self._video_decoder.decode(data))
             case LineSilent():
                 self._publish(ViewerStats("no connection"))
+                if self.playback:
+                    self.playback.line_silent()
             case LineBack():
                 self._publish(self._newest)
             case PeerBye(bye):
@@ -324,6 +328,7 @@ class ReceiverCall:
             reference.picture_rgb,
             rate_fps=self._hello.rate_fps if self._hello else self._settings.rate_fps,
             record_path=self._settings.record_path,
+            record_plain=self._settings.record_plain,
             clock_ms=self._clock_ms,
             age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
             show=self._show,
@@ -342,6 +347,14 @@ class ReceiverCall:
             return
         if hello is None or hello.references == 1:
             log.info("%s is not remembered: that side sends one picture only", name)
+            return
+        if self._contacts.is_of_another(name, self._caller(), self._model):
+            log.warning(
+                "this call is not remembered: %s is another person, who is kept as before; "
+                "give --remember another name, or forget that person with headgan contacts --delete %s",
+                name,
+                name,
+            )
             return
         try:
             references = {reference_digest(reference): reference for reference in playback.references}

@@ -21,7 +21,7 @@ from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identit
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
-from headgan.models.contacts import OWN, Contacts
+from headgan.models.contacts import OWN, Contacts, reference_digest
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
@@ -441,6 +441,12 @@ async def test_an_outage_is_shown_and_changes_nothing(
         record.getMessage() for record in caplog.records if "the other side is back" in record.getMessage()
     ]
     assert len(told) == 1
+    # The recording has a sign while the outage was known, and before and after it none.
+    shown = [frame.frame_rgb for frame in read_video(talk.out)]
+    signed = [float(one[233:235, 8:60].mean()) < 0.7 * float(one[226:230, 8:60].mean()) for one in shown]
+    places = [place for place, is_signed in enumerate(signed) if is_signed]
+    assert len(places) > 5 and places[-1] - places[0] < 2.5 * RATE_FPS
+    assert places[0] > 0 and places[-1] < len(signed) - 10
 
 
 async def test_a_good_bye_that_is_lost_is_said_again(tmp_path: Path) -> None:
@@ -541,6 +547,25 @@ async def test_a_call_that_fails_is_remembered_once_it_showed_something(tmp_path
     assert isinstance(await talk.receiving.end(), DeviceError)
     (kept,) = talk.contacts.load("ana", MODEL.model_id).values()
     assert kept.params.to_bytes() == face().to_bytes()
+
+
+@pytest.mark.parametrize("is_another", [True, False])
+async def test_a_contact_is_not_replaced_by_another_person(
+    is_another: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = Call(tmp_path, remember="ana")
+    identity = IDENTITY + np.float32(1 if is_another else 0)
+    before = ReferenceImage(textured_picture(), identity, face(0.3))
+    talk.contacts.keep("ana", MODEL.model_id, {reference_digest(before): before})
+    sending = Side((await talk.sender(Clip(None))).run)
+    await talk.picture()
+    sending.stopped.set()
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    kept = talk.contacts.load("ana", MODEL.model_id)
+    assert (kept.keys() == {reference_digest(before)}) == is_another
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert any("headgan contacts --delete ana" in line for line in told) == is_another
 
 
 async def test_a_call_that_shows_nothing_is_not_remembered(tmp_path: Path) -> None:

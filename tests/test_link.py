@@ -47,6 +47,9 @@ class MemoryPeer:
         self._on_control: Callable[[bytes], None] = lambda _data: None
         self._on_params: Callable[[bytes], None] = lambda _data: None
         self.lose: Callable[[], None] = lambda: None
+        self.has_room, self.is_drained = asyncio.Event(), asyncio.Event()
+        self.has_room.set()
+        self.is_drained.set()
 
     def listen(
         self,
@@ -60,10 +63,15 @@ class MemoryPeer:
     async def send_control(self, data: bytes) -> None:
         if self.is_closed:
             raise PeerError("the channel is not open")
+        await self.has_room.wait()
         self.sent.append(data)
         await asyncio.sleep(0)
         if self.other is not None and not self.is_mute:
             self.other.arrive(data)
+
+    async def control_drained(self, limit_bytes: int = 0) -> None:
+        assert limit_bytes == 0
+        await self.is_drained.wait()
 
     def send_params(self, data: bytes) -> bool:
         if self.other is not None:
@@ -175,6 +183,34 @@ async def test_what_is_queued_goes_out_before_the_peer_is_closed() -> None:
         await pair.sender.link.hang_up(ByeReason.HANGUP, "")
         # The answer was queued by the receiver, which leaves without ever waiting.
     assert pair.receiver.peer.sent[-1] == b"\x08"
+
+
+async def test_control_is_drained_once_nothing_is_queued_here_or_below() -> None:
+    async with Pair() as pair:
+        await pair.stream()
+        sender = pair.sender
+
+        async def waits() -> bool:
+            for _ in range(9):
+                await asyncio.sleep(0)
+            return not drained.done()
+
+        sender.peer.has_room.clear()
+        sender.link.send_control(Ping(1).to_bytes())
+        drained = asyncio.create_task(sender.link.control_drained())
+        assert await waits()
+        sender.peer.is_drained.clear()
+        sender.peer.has_room.set()
+        assert await waits()
+        # What is queued while it waits counts as well.
+        sender.peer.has_room.clear()
+        sender.link.send_control(Ping(2).to_bytes())
+        sender.peer.is_drained.set()
+        assert await waits()
+        sender.peer.has_room.set()
+        async with asyncio.timeout(LIMIT_S):
+            await drained
+        assert sender.peer.sent[-2:] == [Ping(1).to_bytes(), Ping(2).to_bytes()]
 
 
 async def test_a_silent_side_is_not_waited_for() -> None:
