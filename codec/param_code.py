@@ -41,7 +41,7 @@ class ParamCode:
             1/256. The first are for frames that are predicted from another one, the second for those from `rest`.
         biases: int64 [2, 36].
         classes: int64 [SCALES, CLASSES], frequency of each class at each scale, of TOTAL.
-        same_sign: int64 [SIGN_CONTEXTS], frequency, of TOTAL, of a residual going on in the direction of the last change.
+        same_sign: int64 [SIGN_CONTEXTS], frequency, of TOTAL, of a residual in the direction of the last change.
     """
 
     rest: NDArray[np.float64]
@@ -76,6 +76,10 @@ class ParamCode:
             digest.update(np.ascontiguousarray(getattr(self, field.name)).tobytes())
         return digest.digest()[:8]
 
+    def id_with(self, model_id: bytes) -> bytes:
+        """8 bytes for this code and a morphable model together."""
+        return hashlib.sha256(model_id + self.code_id).digest()[:8]
+
     def point_of(self, params: FaceParams) -> NDArray[np.float64]:
         """Float64 [36], in 1/64 pixel, not rounded."""
         point: NDArray[np.float64] = (vector_of(params) - self.rest) @ self.to_point * UNITS_PER_PX
@@ -88,7 +92,7 @@ class ParamCode:
 
     @cached_property
     def _from_point(self) -> NDArray[np.float64]:
-        return np.linalg.inv(self.to_point)
+        return np.linalg.inv(self.to_point).astype(np.float64)
 
     def save(self, path: Path) -> None:
         """Writes what `load` reads."""
@@ -116,9 +120,7 @@ def shipped_code() -> ParamCode:
 
 
 def vector_of(params: FaceParams) -> NDArray[np.float64]:
-    """Float64 [36]: expression, twice the vector part of the quaternion (about the angle in radians), scale, translation,
-    gaze.
-    """
+    """Float64 [36]: expression, rotation (twice the quaternion's vector part), scale, translation, gaze."""
     quaternion = params.quaternion.astype(np.float64)
     rotation = quaternion[1:] * (2 if quaternion[0] >= 0 else -2)
     parts = params.expression, rotation, params.camera[4:], params.gaze

@@ -1,6 +1,6 @@
 """Packets in any order in, the faces of frames out: the receiver's half of the parameter codec.
 
-A face that follows from one that has not come waits for it a little; whatever is not there in the end is simply missing.
+A face that follows from one that has not come waits for it a little; what is not there in the end is simply missing.
 """
 
 from collections.abc import Sequence

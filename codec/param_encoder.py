@@ -5,7 +5,7 @@ but may be lost; the newest one that has certainly arrived is older. What is lea
 
     P(readable) error + P(not readable) what would be shown instead + lambda bytes
 
-What arrived the caller learns from the transport (`arrived`), what is lost shows in later packets having arrived before.
+What arrived the caller learns from the transport (`arrived`); what is lost shows in later packets having come before.
 On a line that loses nothing each face follows the one before; on a bad one nearly all follow what was acknowledged.
 """
 
@@ -74,7 +74,12 @@ class _Packet:
 
 
 class ParamEncoder:
-    """Encodes the frames of one call or file in the order of their numbers. No clock, no network, not thread-safe."""
+    """Encodes the frames of one call or file in the order of their numbers. No clock, no network, not thread-safe.
+
+    Attributes:
+        step: index of the step of the next frames; may be set.
+        calm: how much more than usual a bit is worth in them: above 1, what moves little is left alone; may be set.
+    """
 
     def __init__(
         self,
@@ -90,6 +95,7 @@ class ParamEncoder:
             UsageError: the quality is not within 0 to 1.
         """
         self.step = step_of(quality)
+        self.calm = 1.0
         self._code = code or shipped_code()
         self._coder = RecordCoder(self._code)
         self._loses = loses
@@ -160,7 +166,7 @@ class ParamEncoder:
         if (fault := face.params.fault()) is not None:
             raise UsageError(f"frame {number} cannot be sent: {fault}")
         point = self._code.point_of(face.params)
-        bit_worth = BIT_WORTH * (STEPS[self.step] / UNITS_PER_PX) ** 2
+        bit_worth = self.calm * BIT_WORTH * (STEPS[self.step] / UNITS_PER_PX) ** 2
         base = self._choose_base(point, packet, number, bit_worth)
         lag, earlier = (0, None) if base is None else (number - base, self._sent[base].state)
         best: tuple[float, RangeEncoder, Record] | None = None
@@ -202,7 +208,11 @@ class ParamEncoder:
     ) -> Quantized:
         values = earlier.values if earlier else (0,) * POINT_SIZE
         return quantize(
-            self._coder.model, point, values, surroundings(earlier, lag, self.step), BIT_WORTH * rounding
+            self._coder.model,
+            point,
+            values,
+            surroundings(earlier, lag, self.step),
+            self.calm * BIT_WORTH * rounding,
         )
 
     def _bases(self, packet: int, number: int) -> list[int | None]:

@@ -144,10 +144,8 @@ class RecordCoder:
         Raises:
             WireError: the bytes are none that the encoder writes.
         """
-        if earlier is not None and coder.decode(_SAME_STEP) == 0:
-            step = earlier.step
-        else:
-            step = coder.decode_bits(_STEP_BITS)
+        is_same = earlier is not None and coder.decode(_SAME_STEP) == 0
+        step = earlier.step if earlier is not None and is_same else coder.decode_bits(_STEP_BITS)
         if step >= len(STEPS):
             raise WireError(f"face parameters: step {step}, there are {len(STEPS)}")
         if earlier is not None and coder.decode(_SAME_REFERENCES) == 0:

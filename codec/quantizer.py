@@ -1,9 +1,9 @@
 """A face's point and where it was in, residuals in whole steps out: what is worth its bits.
 
-A step is a distance in the picture, the same for all coefficients (see param_code.py). Rounding is rate-aware: of the two
-whole numbers of steps around a residual the one is taken for which  error² + lambda bits  is less, so that the trembling of
-a tracker, below a step, costs next to nothing, while a movement is followed in the frame in which it happens. Nothing is
-averaged over time, so nothing lags.
+A step is a distance in the picture, the same for all coefficients (see param_code.py). Rounding is rate-aware: of the
+two whole numbers of steps around a residual the one is taken for which  error² + lambda bits  is less. So the trembling
+of a tracker, below a step, costs next to nothing, while a movement is followed in the frame in which it happens.
+Nothing is averaged over time, so nothing lags.
 """
 
 from collections.abc import Sequence

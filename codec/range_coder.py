@@ -1,8 +1,8 @@
 """Symbols of known frequency in, bytes out; and back.
 
-A range coder (Martin 1979) narrows an interval [low, low + range) with each symbol by the symbol's share. What is sent is
-the shortest string of bytes that lies in it, read as if zeros without end came behind: the most frequent first symbols
-cost no byte at all, and the length of the message says where it ends. Only whole numbers: every machine agrees.
+A range coder (Martin 1979) narrows an interval [low, low + range) with each symbol by the symbol's share. What is sent
+is the shortest string of bytes that lies in it, read as if zeros without end came behind: the most frequent first
+symbols cost no byte at all, and the length of the message says where it ends. Only whole numbers: every machine agrees.
 """
 
 from collections.abc import Sequence

@@ -75,7 +75,7 @@ class ResidualModel:
         self._weights = code.weights.tolist()
         self._biases = code.biases.tolist()
         self._logs = [whole_log(value) for value in range(_LOG_TABLE_SIZE)]
-        self._same_sign = code.same_sign.tolist()
+        self._same_sign: list[int] = code.same_sign.tolist()
         ends = np.cumsum(code.classes, axis=1)
         self.starts: list[list[int]] = np.concatenate([np.zeros((SCALES, 1), int), ends], axis=1).tolist()
         self._code = code

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 
+from headgan.proto.arrivals import Arrivals
 from headgan.proto.channel_queue import ChannelQueue
 from headgan.proto.errors import PeerError
 from headgan.proto.ice import IceConfig
@@ -52,6 +53,8 @@ class Peer:
         self._on_params: Callable[[bytes], None] | None = None
         self._on_control: Callable[[bytes], None] | None = None
         self._on_lost: Callable[[], None] | None = None
+        self._on_arrived: Callable[[int], None] | None = None
+        self._arrivals: Arrivals | None = None
         self._is_lost = False
         self._opened_or_lost = asyncio.Event()
         self._control_queue: ChannelQueue | None = None
@@ -68,7 +71,9 @@ class Peer:
             # Before the offer: only then does it name the data transport.
             create = self._connection.createDataChannel
             self._add_channel(create(CONTROL_LABEL))
-            self._add_channel(create(PARAMS_LABEL, ordered=False, maxRetransmits=0))
+            params = create(PARAMS_LABEL, ordered=False, maxRetransmits=0)
+            self._add_channel(params)
+            self._arrivals = Arrivals(self._connection.sctp, params, self._take_arrival)
             self._watch_datagrams()
             await self._connection.setLocalDescription(await self._connection.createOffer())
             return str(self._connection.localDescription.sdp)
@@ -104,22 +109,27 @@ class Peer:
         on_params: Callable[[bytes], None],
         on_control: Callable[[bytes], None],
         on_lost: Callable[[], None],
+        on_arrived: Callable[[int], None] | None = None,
     ) -> None:
         """Delivers messages to these from now on, first those that came before.
+
+        `on_arrived` takes the number of each message on `params` that is known to have arrived at the other side; only
+        the side that made the offer learns that.
 
         Each call runs on its own turn of the event loop, whose exception handler gets what it raises.
         `on_lost` comes at most once, when the connection ends without `close`; when the network is cut that
         takes WebRTC up to 30 s, so a session has a heartbeat.
         """
         self._on_params, self._on_control, self._on_lost = on_params, on_control, on_lost
+        self._on_arrived = on_arrived
         for early, callback in ((self._early_control, on_control), (self._early_params, on_params)):
             while early:
                 self._loop.call_soon(self._deliver, callback, early.popleft())
         if self._is_lost:
             self._loop.call_soon(on_lost)
 
-    def send_params(self, data: bytes) -> bool:
-        """Sends one message on `params`; False when it was dropped.
+    def send_params(self, data: bytes, number: int = 0) -> bool:
+        """Sends one message on `params`, which `on_arrived` will name by `number`; False when it was dropped.
 
         It is dropped while an earlier one is still queued, as a late frame is worth less than a lost one, and
         while the channel is not open.
@@ -129,6 +139,8 @@ class Peer:
             return False
         with _peer_errors("a frame could not be sent"):
             channel.send(data)
+        if self._arrivals is not None:
+            self._arrivals.sending(number)
         self._payload_sent += len(data)
         self._estimate_sent += len(data) + OVERHEAD_BYTES
         return True
@@ -217,6 +229,10 @@ class Peer:
             self._early_params.append(data)
         else:
             self._loop.call_soon(self._deliver, self._on_params, data)
+
+    def _take_arrival(self, number: int) -> None:
+        if self._on_arrived is not None and self._closing is None:
+            self._loop.call_soon(self._on_arrived, number)
 
     def _take_control(self, message: bytes | str) -> None:
         data = _as_bytes(message)

@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from headgan.codec.memory import DEFAULT_CAPACITY
+from headgan.codec.param_code import shipped_code
+from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS
@@ -21,8 +23,7 @@ from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
-from headgan.proto.clock import wrap_ms
-from headgan.proto.control import Bye, ByeReason
+from headgan.proto.control import Bye, ByeReason, RefreshWanted
 from headgan.proto.errors import DeviceError, HeadganError, PeerError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
@@ -41,6 +42,7 @@ from headgan.sender.frame_plan import FramePlan, FramePlanner
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import MemoryFiller
 from headgan.sender.own_looks import OwnLooks
+from headgan.sender.param_packer import ParamPacker
 from headgan.sender.shipping import Shipping
 from headgan.sender.sources import Source
 
@@ -63,6 +65,9 @@ class SendSettings:
         references: how many pictures of the caller the receiver may hold.
         reference_kbps: kbit/s that sending them may cost.
         fallback_kbps: kbit/s of the video that is sent while no face can be drawn; 0 for none.
+        quality: of the parameters, 0 (coarse) to 1 (fine).
+        face_kbps: kbit/s of the parameters' records to hold instead; None holds the quality.
+        frames_per_packet: how many frames share a packet, 1 to 4.
     """
 
     peer: Address
@@ -72,6 +77,9 @@ class SendSettings:
     references: int = DEFAULT_CAPACITY
     reference_kbps: float = DEFAULT_KBPS
     fallback_kbps: float = 0.0
+    quality: float = DEFAULT_QUALITY
+    face_kbps: float | None = None
+    frames_per_packet: int = 1
 
 
 @dataclass
@@ -79,7 +87,8 @@ class SendCounts:
     """What became of the frames.
 
     Attributes:
-        sent: frames of the call; each has a number on the wire.
+        analysed: frames of the call.
+        sent: of these, frames that have a number on the wire.
         held_back: of these, frames that were dropped because the network still held the one before.
         without_face: of these, frames in which the caller was not seen.
         untrue: of these, frames whose face cannot be drawn as it is, such as behind a hand.
@@ -87,6 +96,7 @@ class SendCounts:
         last_ms: time of the last frame.
     """
 
+    analysed: int = 0
     sent: int = 0
     held_back: int = 0
     without_face: int = 0
@@ -97,9 +107,9 @@ class SendCounts:
     @property
     def fps(self) -> float | None:
         """Frames a second over the call; None before the second frame."""
-        if self.sent < 2:
+        if self.analysed < 2:
             return None
-        return (self.sent - 1) * 1000 / (self.last_ms - self.first_ms)
+        return (self.analysed - 1) * 1000 / (self.last_ms - self.first_ms)
 
 
 @dataclass
@@ -129,12 +139,21 @@ class SenderCall:
     skipped: int = 0
     farewell: str = ""
     planner: FramePlanner = field(default_factory=FramePlanner)
+    packer: ParamPacker = field(init=False)
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _shipping: Shipping | None = None
     _is_handed_over: bool = False
     _frames_unseen: int = 0
+
+    def __post_init__(self) -> None:
+        self.packer = ParamPacker(
+            rate_fps=self.settings.rate_fps,
+            frames_per_packet=self.settings.frames_per_packet,
+            quality=self.settings.quality,
+            kbps=self.settings.face_kbps,
+        )
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Makes the call; returns when the file is over, the other side hangs up, or `stopped` is set.
@@ -154,7 +173,13 @@ class SenderCall:
             if self.own is not None and self.settings.references > 1:
                 await asyncio.to_thread(self.own.compare, reference)
             session = Session(self._hello(reference), message)
-            link = Link(self.peer, session, clock_ms=self.clock_ms, on_params=lambda _packet: None)
+            link = Link(
+                self.peer,
+                session,
+                clock_ms=self.clock_ms,
+                on_params=lambda _packet: None,
+                on_arrived=self.packer.arrived,
+            )
             async with link:
                 await self._talk(link, reference, stopped)
         except HeadganError as error:
@@ -182,9 +207,9 @@ class SenderCall:
             role=Role.SENDER,
             agent=f"headgan-send {version('headgan')}",
             rate_fps=self.settings.rate_fps,
-            model_id=self.model.model_id,
+            model_id=shipped_code().id_with(self.model.model_id),
             identity=identity_to_bytes(reference.identity),
-            capabilities=("params-float32", "gaze"),
+            capabilities=("gaze",),
             references=self.settings.references,
             known=self.own.offered if self.own else (),
             near=self.own.near if self.own else 0,
@@ -218,6 +243,8 @@ class SenderCall:
                     elif isinstance(event, ReferenceAnswered):
                         if self.planner.filler is not None:
                             self.planner.filler.answered(event.number, is_held=event.is_held)
+                    elif isinstance(event, RefreshWanted):
+                        self.packer.refresh()
                     elif self._is_end(event):
                         break
                     events = asyncio.create_task(link.next_event())
@@ -313,9 +340,14 @@ class SenderCall:
         def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
             with self.analyser.times.measure("references"):
                 plan = self.planner.plan(frame, capture_ms)
-            loop.call_soon_threadsafe(self._send, link, frame, capture_ms, plan)
+            with self.analyser.times.measure("encode"):
+                packet = self.packer.add(frame.params, plan.references, capture_ms, is_untrue=plan.is_untrue)
+            loop.call_soon_threadsafe(self._send, link, frame, capture_ms, plan, packet)
 
         await asyncio.to_thread(self._work, deliver)
+        packet = self.packer.flush()
+        if packet is not None and not link.session.is_over:
+            self._send_packet(link, packet)
 
     def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
         """The camera's thread."""
@@ -346,31 +378,40 @@ class SenderCall:
             return None
         return TimedWriter(path, size=CROP_SIZE, rate_fps=self.settings.rate_fps, start_ms=start_ms)
 
-    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float, plan: FramePlan) -> None:
+    def _send(
+        self, link: Link, frame: AnalysedFrame, capture_ms: float, plan: FramePlan, packet: ParamPacket | None
+    ) -> None:
+        """Counts a frame, and sends what is ready: a packet, a reference, a frame of live video."""
         if link.session.is_over:
             return
-        counts = self.counts
-        payload = frame.params.to_bytes() if frame.params else b""
-        has_face = frame.params is not None
-        packet = ParamPacket(
-            counts.sent, wrap_ms(int(capture_ms)), has_face, payload, plan.references, plan.is_untrue
-        )
-        if counts.sent == 0:
-            counts.first_ms = capture_ms
-        counts.last_ms = capture_ms
-        counts.sent += 1
-        counts.without_face += not has_face
-        counts.untrue += plan.is_untrue
-        self._notice_face(is_shown=has_face and not plan.is_untrue)
-        try:
-            counts.held_back += not link.send_params(packet)
-        except PeerError as error:
-            counts.held_back += 1
-            log.debug("frame %d was not sent: %s", packet.seq, error)
+        self._count(frame, capture_ms, plan)
+        if packet is not None:
+            self._send_packet(link, packet)
         if self._shipping is not None and plan.shipment is not None:
             self._shipping.add_reference(plan.shipment)
         if self._shipping is not None and plan.video is not None:
             self._shipping.add_video(plan.video, capture_ms)
+
+    def _count(self, frame: AnalysedFrame, capture_ms: float, plan: FramePlan) -> None:
+        counts, has_face = self.counts, frame.params is not None
+        if counts.analysed == 0:
+            counts.first_ms = capture_ms
+        counts.last_ms = capture_ms
+        counts.analysed += 1
+        counts.without_face += not has_face
+        counts.untrue += plan.is_untrue
+        self._notice_face(is_shown=has_face and not plan.is_untrue)
+
+    def _send_packet(self, link: Link, packet: ParamPacket) -> None:
+        self.counts.sent = packet.seq + len(packet.frames)
+        try:
+            is_sent = link.send_params(packet)
+        except PeerError as error:
+            is_sent = False
+            log.debug("frame %d was not sent: %s", packet.seq, error)
+        if not is_sent:
+            self.counts.held_back += len(packet.frames)
+            self.packer.dropped(packet.seq)
 
     def _notice_face(self, *, is_shown: bool) -> None:
         """Tells the user, once each time, when the face could not be shown for two seconds."""

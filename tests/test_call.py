@@ -17,8 +17,12 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
+from headgan.codec.param_code import shipped_code
+from headgan.codec.param_encoder import Face, ParamEncoder
+from headgan.codec.param_record import _LAG_STARTS
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
+from headgan.codec.range_coder import RangeEncoder
 from headgan.codec.still import MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.contacts import OWN, Contacts, reference_digest
@@ -39,7 +43,7 @@ from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
-from headgan.proto.wire import ParamPacket
+from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.display import Frame, ViewerStats
 from headgan.receiver.reference_photo import ReferencePhoto
@@ -48,9 +52,11 @@ from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.call import SenderCall, SendSettings
 from headgan.sender.cli import sender_stats
 from headgan.sender.own_looks import OwnLooks
+from headgan.sender.param_packer import ParamPacker
 from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()
+CALL_ID = shipped_code().id_with(MODEL.model_id)
 IDENTITY = np.zeros(MODEL.identity_size, np.float32)
 GENERATOR = OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
 LIMIT_S = 20.0
@@ -506,13 +512,19 @@ async def test_the_next_call_begins_with_what_the_last_one_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     named: list[int] = []
-    send = Link.send_params
+    add = ParamPacker.add
 
-    def spy(link: Link, packet: ParamPacket) -> bool:
-        named.extend(packet.references)
-        return send(link, packet)
+    def spy(
+        packer: ParamPacker,
+        params: FaceParams | None,
+        references: tuple[int, ...],
+        *words: float,
+        **rest: bool,
+    ) -> ParamPacket | None:
+        named.extend(references)
+        return add(packer, params, references, *words, **rest)
 
-    monkeypatch.setattr(Link, "send_params", spy)
+    monkeypatch.setattr(ParamPacker, "add", spy)
     store = Contacts(tmp_path / "sender")
     sent, received = await turning_call(tmp_path, OwnLooks(store, MODEL, is_remembering=True))
     assert sent["references"]["known"] == received["references_known"] == 0
@@ -610,7 +622,7 @@ async def test_a_photograph_of_ones_own_is_not_mixed_with_others(tmp_path: Path)
 
 async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_on(tmp_path: Path) -> None:
     talk = Call(tmp_path)
-    hello = Hello(Role.SENDER, "stranger", 25.0, MODEL.model_id, identity_to_bytes(IDENTITY), references=4)
+    hello = Hello(Role.SENDER, "stranger", 25.0, CALL_ID, identity_to_bytes(IDENTITY), references=4)
     async with stranger(talk, hello) as (_peer, link):
         await stream(link)
         encoder = PictureEncoder()
@@ -623,7 +635,7 @@ async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_o
             assert event == ReferenceAnswered(number, is_held=number == 2)
         # The second is drawn from; nobody knows the ninth.
         for seq, number in enumerate((2, 9)):
-            assert link.send_params(ParamPacket(seq, seq * 40, True, face().to_bytes(), (number,)))
+            assert link.send_params(packet(seq, seq * 40, face(), (number,)))
             await asyncio.sleep(0.1)
         await link.hang_up(ByeReason.ENDED, "done", frames_sent=2)
         assert await talk.receiving.end() is None
@@ -824,8 +836,14 @@ async def test_a_taken_port_is_one_sentence() -> None:
 
 # From here on one side is not a headgan but somebody who knows the protocol and means harm.
 
-SENDER_HELLO = Hello(Role.SENDER, "stranger", 25.0, MODEL.model_id, identity_to_bytes(IDENTITY))
+SENDER_HELLO = Hello(Role.SENDER, "stranger", 25.0, CALL_ID, identity_to_bytes(IDENTITY))
 GOOD_REFERENCE = Reference(encode_still(REFERENCE.picture_rgb), MEDIA_TYPE, face().to_bytes())
+
+
+def packet(seq: int, capture_ms: int, params: FaceParams, references: tuple[int, ...] = ()) -> ParamPacket:
+    """A packet of one frame, whose face follows from no other."""
+    records = ParamEncoder().encode(seq, [Face(params, references)])
+    return ParamPacket(seq, capture_ms, (FrameMark(),), records)
 
 
 @asynccontextmanager
@@ -867,17 +885,23 @@ async def test_frames_before_their_time_end_the_call(tmp_path: Path) -> None:
     talk = Call(tmp_path)
     async with stranger(talk) as (peer, _link):
         # The hello is on its way, but nothing that a receiver could draw.
-        assert peer.send_params(ParamPacket(0, 0, True, face().to_bytes()).to_bytes())
+        assert peer.send_params(packet(0, 0, face()).to_bytes())
         assert "before the reference was ready" in await refused(talk)
+
+
+def records_of_a_step_that_is_none() -> bytes:
+    coder = RangeEncoder()
+    coder.encode(0, _LAG_STARTS[1])  # a face that follows from no other
+    coder.encode_bits(31, 5)
+    return coder.finish()
 
 
 @pytest.mark.parametrize(
     ("packet", "complaint"),
     [
         (b"\x00" * 30, "param packet: type 0"),
-        (ParamPacket(0, 0, True, b"face").to_bytes(), "face parameters: 4 bytes"),
-        (ParamPacket(0, 0, True, b"\x01" + b"\xff" * 148).to_bytes(), "out of range"),
-        (ParamPacket(0, 0, True, face(-1.0).to_bytes()).to_bytes(), "scale"),
+        (ParamPacket(0, 0, (FrameMark(),), records_of_a_step_that_is_none()).to_bytes(), "step 31"),
+        (ParamPacket(0, 0, (FrameMark(),), bytes(200)).to_bytes(), "bytes too many"),
     ],
 )
 async def test_garbage_on_params_ends_the_call(packet: bytes, complaint: str, tmp_path: Path) -> None:
@@ -892,9 +916,9 @@ async def test_a_clock_that_jumps_ends_the_call_and_not_the_disk(tmp_path: Path)
     talk = Call(tmp_path)
     async with stranger(talk) as (_peer, link):
         await stream(link)
-        assert link.send_params(ParamPacket(0, 1000, True, face().to_bytes()))
+        assert link.send_params(packet(0, 1000, face()))
         await talk.picture()
-        assert link.send_params(ParamPacket(1, 2**31, True, face().to_bytes()))
+        assert link.send_params(packet(1, 2**31, face()))
         assert "clock jumped" in await refused(talk)
     assert count_frames(talk.out) == 1
 
@@ -908,7 +932,7 @@ async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) ->
     async with stranger(talk, reference=studio) as (_peer, link):
         await stream(link)
         for seq, params in enumerate([face(10.0), face(0.02), face()]):
-            assert link.send_params(ParamPacket(seq, seq * 40, True, params.to_bytes()))
+            assert link.send_params(packet(seq, seq * 40, params))
             await asyncio.sleep(0.06)
         await link.hang_up(ByeReason.ENDED, "done", frames_sent=3)
         assert await talk.receiving.end() is None
@@ -949,7 +973,7 @@ async def test_another_face_model_is_told_to_both(tmp_path: Path) -> None:
 @asynccontextmanager
 async def strange_receiver(clip: Clip) -> AsyncIterator[tuple[Peer, Link, Side]]:
     """A sender and the stranger that it calls; the stranger has said hello."""
-    hello = Hello(Role.RECEIVER, "stranger", 25.0, MODEL.model_id)
+    hello = Hello(Role.RECEIVER, "stranger", 25.0, CALL_ID)
     async with Listener("127.0.0.1", 0, IceConfig()) as listener:
         settings = SendSettings(listener.address, IceConfig(), RATE_FPS, None)
         sending = Side(SenderCall(clip, QuickAnalyser(), MODEL, settings, clock_ms).run)
@@ -975,7 +999,7 @@ async def test_garbage_from_a_receiver_ends_the_call() -> None:
 async def test_frames_from_a_receiver_end_the_call() -> None:
     async with strange_receiver(Clip(None)) as (peer, link, sending):
         await link.next_event()
-        peer.send_params(ParamPacket(0, 0, False, b"").to_bytes())
+        peer.send_params(ParamPacket(0, 0, (FrameMark(has_face=False),), b"").to_bytes())
         assert isinstance(await sending.end(), WireError)
 
 

@@ -29,7 +29,7 @@ from headgan.proto.session import (
     SessionState,
     StartStreaming,
 )
-from headgan.proto.wire import ParamPacket
+from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
 REFERENCE = Reference(bytes(40_000), "image/webp", b"face")
@@ -46,6 +46,7 @@ class MemoryPeer:
         self.sent: list[bytes] = []
         self._on_control: Callable[[bytes], None] = lambda _data: None
         self._on_params: Callable[[bytes], None] = lambda _data: None
+        self._on_arrived: Callable[[int], None] = lambda _number: None
         self.lose: Callable[[], None] = lambda: None
         self.has_room, self.is_drained = asyncio.Event(), asyncio.Event()
         self.has_room.set()
@@ -57,8 +58,10 @@ class MemoryPeer:
         on_params: Callable[[bytes], None],
         on_control: Callable[[bytes], None],
         on_lost: Callable[[], None],
+        on_arrived: Callable[[int], None],
     ) -> None:
         self._on_params, self._on_control, self.lose = on_params, on_control, on_lost
+        self._on_arrived = on_arrived
 
     async def send_control(self, data: bytes) -> None:
         if self.is_closed:
@@ -73,9 +76,10 @@ class MemoryPeer:
         assert limit_bytes == 0
         await self.is_drained.wait()
 
-    def send_params(self, data: bytes) -> bool:
+    def send_params(self, data: bytes, number: int = 0) -> bool:
         if self.other is not None:
             asyncio.get_running_loop().call_soon(self.other.arrive_params, data)
+            asyncio.get_running_loop().call_soon(self._on_arrived, number)
         return True
 
     def arrive(self, data: bytes) -> None:
@@ -118,7 +122,7 @@ def side(role: Role, clock: Clock, *, model_id: bytes = MODEL_ID) -> Side:
     peer, params = MemoryPeer(), list[ParamPacket]()
 
     def take(packet: ParamPacket) -> None:
-        if packet.payload == b"bad":
+        if packet.records == b"bad":
             raise WireError("face parameters: bad")
         params.append(packet)
 
@@ -163,7 +167,7 @@ async def test_a_call_from_hello_to_good_bye() -> None:
     async with Pair() as pair:
         await pair.stream()
         assert pair.sender.link.session.state is SessionState.STREAMING
-        packet = ParamPacket(0, 7, True, b"face")
+        packet = ParamPacket(0, 7, (FrameMark(),), b"face")
         assert pair.sender.link.send_params(packet)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -310,7 +314,7 @@ async def test_garbage_on_control_is_refused_and_told(garbage: bytes) -> None:
         assert bye.bye.reason is ByeReason.PROTOCOL_ERROR
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\x00" * 20, ParamPacket(0, 0, True, b"bad").to_bytes()])
+@pytest.mark.parametrize("garbage", [b"", b"\x00" * 20, ParamPacket(0, 0, (FrameMark(),), b"bad").to_bytes()])
 async def test_garbage_on_params_is_refused_and_told(garbage: bytes) -> None:
     async with Pair() as pair:
         await pair.stream()

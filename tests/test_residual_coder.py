@@ -70,16 +70,13 @@ def test_a_still_face_after_a_still_face_costs_next_to_nothing() -> None:
 
 
 def test_what_moved_is_expected_to_move() -> None:
-    """After a frame in which the face moved, one that moves costs fewer bits than after a still one."""
-    residuals = [3, -2, 3, 1, -1, 2, *[0] * (POINT_SIZE - 6)]
+    """The faster a face moved, the larger the spread that is expected of it; and the longer ago that was."""
 
-    def size(change: int) -> int:
-        coder = RangeEncoder()
-        changes = tuple(change * (residual > 0) - change * (residual < 0) for residual in residuals)
-        encode_residuals(MODEL, coder, residuals, Surroundings(changes, 1, 10))
-        return len(coder.finish())
+    def spread(change: int, lag: int) -> int:
+        return sum(MODEL.before(Surroundings((change,) * POINT_SIZE, lag, 10)))
 
-    assert size(20) < size(0)
+    assert spread(0, 1) < spread(10, 1) < spread(100, 1)
+    assert spread(10, 1) < spread(10, 2) < spread(10, 8)
 
 
 def test_large_residuals_cost_more_than_small_ones() -> None:

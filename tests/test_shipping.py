@@ -20,7 +20,7 @@ from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import CONTROL_LABEL, Peer
 from headgan.proto.reference_transfer import SMALL_CHUNK_BYTES, Reference
 from headgan.proto.session import Event, ReferenceReceived, Session, StartStreaming
-from headgan.proto.wire import ParamPacket
+from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import Shipment
 from headgan.sender.shipping import Shipping
@@ -183,7 +183,7 @@ async def test_a_reference_waits_for_the_line_and_holds_up_no_frame(monkeypatch:
         deadline_ms = clock_ms() + LIMIT_S * 1000
         while not talk.fresh:
             assert clock_ms() < deadline_ms
-            seq += link.send_params(ParamPacket(seq, seq, True, b"face"))
+            seq += link.send_params(ParamPacket(seq, seq, (FrameMark(),), b"face"))
             await asyncio.sleep(0.005)
         assert len(talk.arrived(MoreReceived)) == 1  # a frame did not wait for the rest of the reference
         await talk.until(MoreReceived, 2)

@@ -34,9 +34,9 @@ from headgan.models.pncc import CROP_SIZE
 ROUNDS = 3
 # A vertex of lips and lids counts so many times one of the rest.
 _MOUTH_AND_LIDS = 3.0
-# What moves the picture less than this for a whole unit of a parameter is taken to move it so much: beyond small steps it
-# is not linear.
-_FAINTEST_PX = 0.5
+# What moves the picture less than this for a whole unit of a parameter is taken to move it so much: beyond small steps
+# it is not linear.
+_FAINTEST_PX = 1.0
 # A movement of more pixels than this counts as one of so many: one that is torn from its place is no rule for others.
 _LARGE_PX = 1.0
 # What is coded for practice: how old the earlier frame is, and the steps.
@@ -234,7 +234,7 @@ def _fit(
         )
         loss = -torch.log2(inside.clamp_min(1e-9)).sum(1).mean()
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         schedule.step()
     full = np.zeros((POINT_SIZE, FEATURES), np.int64)
