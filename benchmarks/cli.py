@@ -9,6 +9,7 @@ from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
+from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
@@ -93,6 +94,13 @@ COMMANDS = (
         bench_reference_coding,
         "Bytes of references at equal quality, by way of coding.",
         "headgan-bench reference-coding clips/ -o report/",
+    ),
+    Command(
+        ("parameters",),
+        ParametersOptions,
+        bench_parameters,
+        "Bits, error and loss of face parameters as calls send them.",
+        "headgan-bench parameters clips/ -o report/",
     ),
     Command(
         ("side-by-side",),
