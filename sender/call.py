@@ -17,7 +17,7 @@ from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS
-from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
@@ -219,7 +219,8 @@ class SenderCall:
         """The first reference; where more are to follow it begins their chain."""
         payload = reference.params.to_bytes()
         if self.settings.references == 1:
-            return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, payload)
+            still = encode_still(reference.picture_rgb)
+            return Reference(still.data, still.media_type, payload)
         self._encoder = PictureEncoder()
         self._coded = self._encoder.encode(reference.picture_rgb)
         return Reference(self._coded.data, CHAIN_MEDIA_TYPE, payload)
