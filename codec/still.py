@@ -132,7 +132,8 @@ def _to_rgb(planes: NDArray[np.uint8]) -> NDArray[np.uint8]:
     rgb = np.stack(
         [luma + 1.402 * red, luma - 0.344136 * blue - 0.714136 * red, luma + 1.772 * blue], axis=-1
     )
-    return np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    picture: NDArray[np.uint8] = np.clip(np.rint(rgb), 0, 255).astype(np.uint8)
+    return picture
 
 
 def _decode_webp(data: bytes) -> NDArray[np.uint8]:
