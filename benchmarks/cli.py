@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 
+from headgan.benchmarks.bandwidth_command import BandwidthOptions, bench_bandwidth
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
@@ -23,6 +24,13 @@ COMMANDS = (
         bench_calls,
         "Send clips through calls on this machine: rates, latency, fidelity, a sheet of frames.",
         "headgan-bench call clips/ -o report/",
+    ),
+    Command(
+        ("bandwidth",),
+        BandwidthOptions,
+        bench_bandwidth,
+        "What a call puts on the wire, second by second, with one, two and three frames a packet.",
+        "headgan-bench bandwidth clip.mp4 -o report/",
     ),
     Command(
         ("endurance",),
