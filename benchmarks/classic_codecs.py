@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from headgan.benchmarks.rate_coder import LOW_DELAY, SLOW
 
-PYAV, FFMPEG = "PyAV", "ffmpeg"
+PYAV, PYAV_APART, FFMPEG = "PyAV", "PyAV in a child process", "ffmpeg"
 _H264_QUALITIES = (51, 46, 42, 38, 34, 30, 26)
 _HEVC_QUALITIES = (51, 46, 42, 38, 34, 30, 26)
 _VP9_QUALITIES = (63, 58, 52, 45, 38, 31, 24)
@@ -29,7 +29,7 @@ class Encoder:
         mode: `low delay` or `slow`.
         standard: `h264`, `hevc`, `vp9`, `av1` or `vvc`.
         library: FFmpeg's name of the encoder.
-        runs_in: `PyAV`, or the `ffmpeg` that imageio-ffmpeg brings.
+        runs_in: `PyAV`, the same in a child process, or the `ffmpeg` that imageio-ffmpeg brings.
         qualities: values of its quantiser, the lowest rate first.
         options: FFmpeg's, by name.
         quantiser: name of the option that takes the quality.
@@ -66,7 +66,7 @@ def _vp9(mode: str, runs_in: str, options: Mapping[str, str], passes: int = 1) -
 
 def _svt(mode: str, preset: str, params: str) -> Encoder:
     options = {"preset": preset, "svtav1-params": f"keyint=-1:scd=0:lp=1:{params}"}
-    return Encoder("SVT-AV1", mode, "av1", "libsvtav1", PYAV, _AV1_QUALITIES, options)
+    return Encoder("SVT-AV1", mode, "av1", "libsvtav1", PYAV_APART, _AV1_QUALITIES, options)
 
 
 def _aom(mode: str, options: Mapping[str, str], passes: int = 1) -> Encoder:

@@ -15,8 +15,9 @@ import numpy as np
 from headgan.benchmarks.bare_units import bare_units, to_packet
 from headgan.benchmarks.bench_clip import RATE_FPS, BenchClip, Picture
 from headgan.benchmarks.classic_codecs import Encoder
+from headgan.benchmarks.encode_here import Planes
 from headgan.benchmarks.rate_coder import Coded, Ladder
-from headgan.benchmarks.run_encoder import Planes, decode, encode
+from headgan.benchmarks.run_encoder import decode, encode
 from headgan.models.pncc import CROP_SIZE
 from headgan.proto.errors import HeadganError
 

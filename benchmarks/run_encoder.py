@@ -1,10 +1,9 @@
 """Planes of pictures in, the packets that an encoder makes of them out; and packets in, pictures out.
 
-PyAV's FFmpeg runs in this process; that of imageio-ffmpeg is a program, whose stream PyAV takes apart again.
+PyAV's FFmpeg is a library; that of imageio-ffmpeg is a program, whose stream PyAV takes apart again.
 """
 
 import io
-import os
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -18,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.benchmarks.classic_codecs import FFMPEG, Encoder
+from headgan.benchmarks.classic_codecs import FFMPEG, PYAV_APART, Encoder
+from headgan.benchmarks.encode_here import Planes, encode_apart, encode_here
 from headgan.proto.errors import HeadganError
 
-Planes = NDArray[np.uint8]
 Picture = NDArray[np.uint8]
 _DECODERS = {"h264": "h264", "hevc": "hevc", "vp9": "vp9", "av1": "libdav1d", "vvc": "vvc"}
 _RAW_FORMATS = {"vp9": "ivf", "av1": "ivf", "vvc": "vvc"}
@@ -57,7 +56,8 @@ def encode(encoder: Encoder, planes: Sequence[Planes], rate_fps: Fraction, quali
     try:
         if encoder.runs_in == FFMPEG:
             return _encode_outside(encoder, planes, rate_fps, options)
-        return _encode_here(encoder.library, planes, rate_fps, options)
+        work = encode_apart if encoder.runs_in == PYAV_APART else encode_here
+        return work(encoder.library, planes, rate_fps, options)
     except (av.error.FFmpegError, subprocess.SubprocessError, OSError) as exc:
         said = (getattr(exc, "stderr", None) or b"").decode(errors="replace").strip()[-300:]
         raise HeadganError(f"{encoder.library} at {quality}: cannot encode ({said or exc})") from exc
@@ -80,38 +80,6 @@ def decode(standard: str, packets: Sequence[bytes]) -> list[Picture]:
         np.asarray(cv2.cvtColor(frame.to_ndarray(format="yuv420p"), cv2.COLOR_YUV2RGB_I420), np.uint8)
         for frame in frames
     ]
-
-
-def _encode_here(
-    library: str, planes: Sequence[Planes], rate_fps: Fraction, options: dict[str, str]
-) -> list[bytes]:
-    # SVT-AV1's greeting goes past Python's stderr.
-    os.environ.setdefault("SVT_LOG", "1")
-    context = av.CodecContext.create(library, "w")
-    context.width, context.height = planes[0].shape[1], planes[0].shape[0] * 2 // 3
-    context.pix_fmt = "yuv420p"
-    context.time_base, context.framerate = 1 / rate_fps, rate_fps
-    context.thread_count = 1
-    context.options = options
-    context.open()
-    _calm_threads()
-    packets = []
-    for place, picture in enumerate(planes):
-        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-        frame.pts = place
-        packets += [bytes(packet) for packet in context.encode(frame)]
-    return packets + [bytes(packet) for packet in context.encode(None)]
-
-
-def _calm_threads() -> None:
-    """Takes back the real-time priority that SVT-AV1 gives its threads where it may: others starve beside them."""
-    tasks = Path("/proc/self/task")
-    for task in tasks.iterdir() if tasks.is_dir() else ():
-        try:
-            if os.sched_getscheduler(int(task.name)) != os.SCHED_OTHER:
-                os.sched_setscheduler(int(task.name), os.SCHED_OTHER, os.sched_param(0))
-        except OSError:
-            continue  # it has ended
 
 
 def _encode_outside(
