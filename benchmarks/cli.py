@@ -10,6 +10,7 @@ from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
+from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate_distortion
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
@@ -101,6 +102,13 @@ COMMANDS = (
         bench_reference_coding,
         "Bytes of references at equal quality, by way of coding.",
         "headgan-bench reference-coding clips/ -o report/",
+    ),
+    Command(
+        ("rate-distortion",),
+        RateDistortionOptions,
+        bench_rate_distortion,
+        "Quality over rate: calls beside x264, x265, VP9, AV1 and VVC, at low delay and at their slow best.",
+        "headgan-bench rate-distortion clips/ -o report/",
     ),
     Command(
         ("side-by-side",),
