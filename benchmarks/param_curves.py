@@ -29,7 +29,7 @@ STRATEGY_LOSSES = (0.05, 0.10, 0.20)
 STRATEGY_QUALITIES = (1.0, 0.88, 0.76, 0.64, 0.52, 0.4)
 STRATEGY_RATES_KBPS = (1.0, 1.5)
 STRATEGY_ROUND_TRIP_MS = 100.0
-FRAMES_PER_PACKET = (1, 2, 3)
+FRAMES_PER_PACKET = (1, 2, 3, 4)
 
 
 def measure_curve(measurer: ParamMeasurer) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from headgan.benchmarks.param_line import Coding, LineSettings, transmit
 from headgan.benchmarks.param_measure import ParamMeasurer
 from headgan.benchmarks.param_tracks import Track, follow
 from headgan.codec.params import FaceParams
-from headgan.codec.still import MEDIA_TYPE, decode_still, encode_still
+from headgan.codec.still import decode_still, encode_still
 from headgan.models.generator import OnnxGenerator
 from headgan.models.metrics.perceptual import PerceptualMetric, load_perceptual_metric
 from headgan.models.metrics.pictures import psnr
@@ -81,7 +81,8 @@ def _measure(
     chosen = sorted({with_face[place] for place in places})
     coded = transmit(track, Coding(), LineSettings(), seed).read
     reference, seen = follow(clip)
-    picture = decode_still(encode_still(reference.picture_rgb), MEDIA_TYPE)
+    still = encode_still(reference.picture_rgb)
+    picture = decode_still(still.data, still.media_type)
     drawer = Reconstructor(MorphableModel.load(), generator, replace(reference, picture_rgb=picture))
     scores: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     number = -1

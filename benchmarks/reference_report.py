@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from headgan.benchmarks.figure import save_figure
-from headgan.benchmarks.rate_distortion import Rates
+from headgan.benchmarks.rate_curve import Rates, mean_change
 
 # What the other ways are compared with.
 ANCHOR = "VP9 chain"
@@ -32,7 +32,7 @@ def summarise(measured: Mapping[str, Measured], skip: int) -> dict[str, dict[str
     summary: dict[str, dict[str, float]] = {way: {} for way in ways}
     for level in LEVELS_DB:
         found = {
-            clip: {way: curve.bytes_at(level) for way, curve in by_way.items()}
+            clip: {way: curve.rate_at(level) for way, curve in by_way.items()}
             for clip, by_way in rates.items()
         }
         whole = [by_way for by_way in found.values() if None not in by_way.values()]
@@ -45,9 +45,8 @@ def summarise(measured: Mapping[str, Measured], skip: int) -> dict[str, dict[str
                 }
     for way in ways:
         changes = [by_way[way].bd_rate(by_way[ANCHOR]) for by_way in rates.values()]
-        if known := [change for change in changes if change is not None]:
-            # As within a clip, the mean of the logarithms: twice and half the bytes even out.
-            summary[way]["bd_rate"] = float(np.expm1(np.mean(np.log1p(known))))
+        if (change := mean_change(changes)) is not None:
+            summary[way]["bd_rate"] = change
         for name in ("encode_ms", "decode_ms"):
             summary[way][name] = float(
                 np.median([result[name] for clip in measured.values() for result in clip[way].values()])

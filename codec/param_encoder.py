@@ -58,11 +58,13 @@ class _Sent:
         state: as the other side has it, if it could read it.
         base: number of the frame that it follows from, None for none.
         packet: number of its packet.
+        is_certain: whether the other side is known to have read it.
     """
 
     state: FaceState
     base: int | None
     packet: int
+    is_certain: bool = False
 
 
 @dataclass
@@ -233,6 +235,8 @@ class ParamEncoder:
         oldest: int | None = base
         while oldest is not None and oldest in self._sent:
             sent = self._sent[oldest]
+            if sent.is_certain:
+                break
             arrives = 1.0 if sent.packet == packet else self._arrives(sent.packet)
             if arrives == 0 or (arrives < 1 and number - sent.packet > self._max_chain):
                 return False
@@ -246,13 +250,15 @@ class ParamEncoder:
         base: int | None = number
         while base is not None:
             sent = self._sent.get(base)
-            if sent is None:
-                # Older than what is kept: whoever was readable from it has been judged before.
-                return chance
+            # What is older than what is kept was judged before.
+            if sent is None or sent.is_certain:
+                break
             if sent.packet != packet and sent.packet not in followed:
                 followed.add(sent.packet)
                 chance *= self._arrives(sent.packet)
             base = sent.base
+        if chance == 1 and self._sent[number].packet != packet:
+            self._sent[number].is_certain = True
         return chance
 
     def _arrives(self, number: int) -> float:

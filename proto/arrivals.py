@@ -21,7 +21,7 @@ class Arrivals:
     """Watches one channel's messages; each must fit in one datagram."""
 
     def __init__(self, sctp: Any, channel: Any, on_arrived: Callable[[int], None]) -> None:  # noqa: ANN401
-        """Args: sctp: aiortc's RTCSctpTransport; channel: an RTCDataChannel of it; on_arrived: takes each number once."""
+        """Args: sctp: an RTCSctpTransport; channel: an RTCDataChannel of it; on_arrived: takes each number once."""
         self._channel = channel
         self._on_arrived = on_arrived
         self._queued: deque[int] = deque()

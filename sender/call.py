@@ -17,7 +17,7 @@ from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS
-from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
@@ -35,6 +35,7 @@ from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
 from headgan.proto.signalling import Address, call
 from headgan.proto.wire import ParamPacket
+from headgan.proto.wire_course import WireCourse
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.camera import Camera
 from headgan.sender.closed_loop import ClosedLoop
@@ -140,6 +141,7 @@ class SenderCall:
     farewell: str = ""
     planner: FramePlanner = field(default_factory=FramePlanner)
     packer: ParamPacker = field(init=False)
+    course: WireCourse = field(default_factory=WireCourse)
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -219,7 +221,8 @@ class SenderCall:
         """The first reference; where more are to follow it begins their chain."""
         payload = reference.params.to_bytes()
         if self.settings.references == 1:
-            return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, payload)
+            still = encode_still(reference.picture_rgb)
+            return Reference(still.data, still.media_type, payload)
         self._encoder = PictureEncoder()
         self._coded = self._encoder.encode(reference.picture_rgb)
         return Reference(self._coded.data, CHAIN_MEDIA_TYPE, payload)
@@ -230,6 +233,7 @@ class SenderCall:
         events = asyncio.create_task(link.next_event())
         camera: asyncio.Task[None] | None = None
         shipping: asyncio.Task[None] | None = None
+        watching = asyncio.create_task(self._watch_wire())
         try:
             while True:
                 waiting = {stop, events} | ({camera} if camera else set())
@@ -257,10 +261,15 @@ class SenderCall:
                     break
         finally:
             error = await self._stop_camera(camera)
-            await end_tasks(stop, events, *([shipping] if shipping else []))
+            await end_tasks(stop, events, watching, *([shipping] if shipping else []))
             self.planner.close()
         if error is not None:
             raise error
+
+    async def _watch_wire(self) -> None:
+        while self.peer is not None:
+            self.course.add(self.peer.wire_bytes())
+            await asyncio.sleep(1)
 
     def _open_planner(self, link: Link, reference: ReferenceImage) -> FramePlanner:
         """What this receiver can make use of; nothing where it shows a picture of its own."""

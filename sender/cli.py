@@ -56,7 +56,10 @@ class SendOptions:
         "kbit/s that your face's movement may cost, instead of --quality; 0 holds the quality",
         metavar="KBPS",
     )
-    narrow: bool = option(False, "put up to 120 ms in a packet: half the bytes on the wire, later by as much")
+    packet_ms: float = option(
+        40.0, "put frames of so long, up to four, in a packet: fewer bytes of headers, later"
+    )
+    narrow: bool = option(False, "the same as --packet-ms 120: half the bytes on the wire")
     remember: bool = option(
         False,
         "keep these pictures on this machine too: where the other side remembers you, none is sent again",
@@ -102,6 +105,8 @@ def _send(options: SendOptions) -> int:
         raise UsageError(f"--fallback {options.fallback:g}: give 5 to 10000, or 0 for no video")
     if options.face_kbps and not 0.1 <= options.face_kbps <= 100:
         raise UsageError(f"--face-kbps {options.face_kbps:g}: give 0.1 to 100, or 0 to hold the quality")
+    if not 0 < options.packet_ms <= 1000:
+        raise UsageError(f"--packet-ms {options.packet_ms:g}: give more than 0, to 1000")
     step_of(options.quality)
     if options.crop != "none":
         parse_crop(options.crop)
@@ -115,7 +120,7 @@ def _send(options: SendOptions) -> int:
         fallback_kbps=options.fallback,
         quality=options.quality,
         face_kbps=options.face_kbps or None,
-        frames_per_packet=frames_in(NARROW_MS, options.fps) if options.narrow else 1,
+        frames_per_packet=frames_in(NARROW_MS if options.narrow else options.packet_ms, options.fps),
     )
     if options.remember and options.references == 1:
         raise UsageError("--remember: there is nothing to remember with --references 1")
@@ -224,4 +229,5 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
     }
     if call.peer:
         stats.update(wire_report(call.peer.wire_bytes(), seconds))
+        stats["wire_course_kbit"] = call.course.to_json()
     return stats

@@ -23,7 +23,7 @@ from headgan.codec.param_record import _LAG_STARTS
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.range_coder import RangeEncoder
-from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.still import AV1_MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.contacts import OWN, Contacts, reference_digest
 from headgan.models.fitting import project
@@ -837,7 +837,8 @@ async def test_a_taken_port_is_one_sentence() -> None:
 # From here on one side is not a headgan but somebody who knows the protocol and means harm.
 
 SENDER_HELLO = Hello(Role.SENDER, "stranger", 25.0, CALL_ID, identity_to_bytes(IDENTITY))
-GOOD_REFERENCE = Reference(encode_still(REFERENCE.picture_rgb), MEDIA_TYPE, face().to_bytes())
+GOOD_STILL = encode_still(REFERENCE.picture_rgb)
+GOOD_REFERENCE = Reference(GOOD_STILL.data, GOOD_STILL.media_type, face().to_bytes())
 
 
 def packet(seq: int, capture_ms: int, params: FaceParams, references: tuple[int, ...] = ()) -> ParamPacket:
@@ -926,9 +927,8 @@ async def test_a_clock_that_jumps_ends_the_call_and_not_the_disk(tmp_path: Path)
 @pytest.mark.usefixtures("real_pictures")
 async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) -> None:
     talk = Call(tmp_path)
-    studio = Reference(
-        encode_still(FRAME_RGB[:, 40:296][:256].repeat(2, 0)[:256]), MEDIA_TYPE, face().to_bytes()
-    )
+    still = encode_still(FRAME_RGB[:, 40:296][:256].repeat(2, 0)[:256])
+    studio = Reference(still.data, still.media_type, face().to_bytes())
     async with stranger(talk, reference=studio) as (_peer, link):
         await stream(link)
         for seq, params in enumerate([face(10.0), face(0.02), face()]):
@@ -942,9 +942,9 @@ async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("reference", "complaint"),
     [
-        (Reference(b"no picture", MEDIA_TYPE, face().to_bytes()), "not a plain lossy WebP"),
+        (Reference(b"no picture", AV1_MEDIA_TYPE, face().to_bytes()), "not an AV1 picture"),
         (Reference(GOOD_REFERENCE.image, "image/png", face().to_bytes()), "'image/png' is not known"),
-        (Reference(GOOD_REFERENCE.image, MEDIA_TYPE, b""), "face parameters: 0 bytes"),
+        (Reference(GOOD_REFERENCE.image, AV1_MEDIA_TYPE, b""), "face parameters: 0 bytes"),
     ],
 )
 async def test_a_reference_that_is_none_ends_the_call(

@@ -30,7 +30,18 @@ BOUNDARIES = {
 }
 TORCH_FOLDERS = ("models/nets/", "models/train/")
 # What the extras bring; a command has to start without them.
-EXTRAS = ("hypothesis", "matplotlib", "onnx", "playwright", "pytest", "ray", "tensorboard", "torch", "yaml")
+EXTRAS = (
+    "hypothesis",
+    "imageio_ffmpeg",
+    "matplotlib",
+    "onnx",
+    "playwright",
+    "pytest",
+    "ray",
+    "tensorboard",
+    "torch",
+    "yaml",
+)
 MODULES = sorted(path.relative_to(ROOT) for root in MAY_IMPORT for path in (ROOT / root).rglob("*.py"))
 
 # Imports the modules named on the command line one by one and reports what each left behind.

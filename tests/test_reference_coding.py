@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headgan.benchmarks import reference_coding, synthesised_coders
 from headgan.benchmarks.cli import main
-from headgan.benchmarks.rate_distortion import Rates
+from headgan.benchmarks.rate_curve import Rates
 from headgan.benchmarks.reference_coders import (
     Coded,
     Coder,
@@ -81,9 +81,9 @@ def quality_of(coded: list[Coded]) -> float:
 
 def test_bytes_between_two_settings() -> None:
     rates = Rates.of([(40.0, 4000.0), (30.0, 1000.0)])
-    assert rates.bytes_at(35) == pytest.approx(2000)
-    assert rates.bytes_at(30) == pytest.approx(1000)
-    assert rates.bytes_at(29.9) is None and rates.bytes_at(40.1) is None
+    assert rates.rate_at(35) == pytest.approx(2000)
+    assert rates.rate_at(30) == pytest.approx(1000)
+    assert rates.rate_at(29.9) is None and rates.rate_at(40.1) is None
     assert rates.bd_rate(rates) == 0
     assert rates.bd_rate(Rates.of([(41.0, 5000.0), (45.0, 6000.0)])) is None
     for points in ([(30.0, 1.0)], [(30.0, 1.0), (30.0, 2.0)], [(30.0, 0.0), (31.0, 2.0)]):

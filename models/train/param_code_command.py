@@ -44,10 +44,15 @@ def build_param_code(options: ParamCodeOptions) -> int:
         raise UsageError(f"no second with a face in {', '.join(map(str, options.tracks))}; track more clips")
     frames = sum(map(len, runs))
     sys.stdout.write(f"{frames} frames in {len(runs)} stretches\n")
-    code = build_code(model, runs, lambda line: print(line, flush=True), options.seed)  # noqa: T201
+    code = build_code(model, runs, _tell, options.seed)
     code.save(options.output)
     sys.stdout.write(f"{options.output}: {options.output.stat().st_size} bytes, code {code.code_id.hex()}\n")
     return 0
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def read_runs(path: Path) -> list[NDArray[np.float64]]:
