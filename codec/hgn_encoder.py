@@ -112,6 +112,11 @@ class HgnEncoder:
         self._places: list[Place] = []
         self._at = 0
 
+    @property
+    def written_s(self) -> Fraction:
+        """Seconds of the frames whose parameters were written."""
+        return (self.frames - len(self._segment)) / self._header.rate_fps
+
     def begin(self) -> bytes:
         """The first piece."""
         data = self._header.to_bytes()

@@ -57,12 +57,13 @@ def encode_file(options: EncodeOptions) -> int:
     result = encode_clip(options.video, options.output, settings, save_crop=options.save_crop)
     with options.output.open("rb") as file:
         usage = measure_usage(file)
+    seconds = usage.seconds or 1.0
     rest = usage.parameter_bytes + usage.reference_bytes - usage.first_bytes
     sys.stdout.write(
         f"{options.output}: {usage.size} bytes, {usage.seconds:.1f} s, {result.frames} frames, "
         f"{result.without_face} without a face; first picture {usage.first_bytes} bytes, parameters and "
-        f"{usage.references - 1} more {rest * 8 / 1000 / usage.seconds:.2f} kbit/s, "
-        f"sound {usage.sound_bytes * 8 / 1000 / usage.seconds:.2f} kbit/s\n"
+        f"{usage.references - 1} more {rest * 8 / 1000 / seconds:.2f} kbit/s, "
+        f"sound {usage.sound_bytes * 8 / 1000 / seconds:.2f} kbit/s\n"
     )
     return 0
 

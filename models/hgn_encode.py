@@ -33,11 +33,10 @@ from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.view_descriptor import describe_reference
 
-# Of a given rate, parameters may take half, but no more than the default quality needs for a lively face: beyond it
-# references bring more (measured on three clips: from 1.2 to 2 kbit/s of parameters 0.0 to 0.4 dB).
-_MOST_PARAMETER_KBPS = 1.6
-# What a reference costs on average; where a rate has to be held, the first one is paid for before it is written.
-_REFERENCE_BYTES = 1200
+# The share of a given rate that parameters may take, at most.
+_PARAMETER_SHARE = 0.6
+# A reference costs about this share of the first picture; none is written that the rest of the clip cannot pay for.
+_REFERENCE_SHARE = 0.33
 
 
 @dataclass(frozen=True)
@@ -66,14 +65,9 @@ class EncodeSettings:
     @property
     def parameter_kbps(self) -> float | None:
         """Kbit/s of parameters at most; None for any."""
-        if self.kbps is None:
-            return None
-        return self.kbps if self.references == 1 else min(self.kbps / 2, _MOST_PARAMETER_KBPS)
-
-    @property
-    def reference_kbps(self) -> float:
-        """Kbit/s of the references after the first."""
-        return DEFAULT_KBPS if self.kbps is None else self.kbps - (self.parameter_kbps or 0)
+        if self.kbps is None or self.references == 1:
+            return self.kbps
+        return self.kbps * _PARAMETER_SHARE
 
 
 @dataclass(frozen=True)
@@ -129,7 +123,7 @@ def encode_clip(
                 VideoWriter(save_crop, width=CROP_SIZE, height=CROP_SIZE, rate_fps=float(stream.rate_fps))
             )
         file = stack.enter_context(HgnFileWriter(output, encoder))
-        references = _References(model, first, encoder, file, settings)
+        references = _References(model, first, encoder, file, settings, stream)
         without_face = 0
         frames = tqdm(stream.frames(), desc="encoding", unit="frame", total=stream.frames_estimate or None)
         for number, frame in enumerate(frames):
@@ -152,18 +146,21 @@ class _References:
         encoder: HgnEncoder,
         file: HgnFileWriter,
         settings: EncodeSettings,
+        stream: FaceStream,
     ) -> None:
         """Writes the first."""
         self._model, self._identity = model, first.identity
         self._encoder, self._file = encoder, file
-        self._named = settings.named
+        self._named, self._kbps = settings.named, settings.kbps
+        self._paid_bytes = self._later_bytes = self._later = self._last_bytes = 0
+        self._end_ms = 1000 * stream.frames_estimate / float(stream.rate_fps) or np.inf
         self._pictures = PictureEncoder()
         self._planner: ReferencePlanner[StreamFrame] = ReferencePlanner(
-            describe_reference(model, first), capacity=settings.references, kbps=settings.reference_kbps
+            describe_reference(model, first), capacity=settings.references, kbps=settings.kbps or DEFAULT_KBPS
         )
-        if settings.kbps is not None:
-            self._planner.spent(_REFERENCE_BYTES, 0.0)
-        file.write(encoder.add_reference(first.params, self._pictures.encode(first.picture_rgb).data))
+        piece = encoder.add_reference(first.params, self._pictures.encode(first.picture_rgb).data)
+        self._guess_bytes = _REFERENCE_SHARE * len(piece)
+        file.write(piece)
 
     def write(self, frame: StreamFrame, now_ms: float) -> None:
         """A frame, and what the ones after it are to be drawn from."""
@@ -172,7 +169,7 @@ class _References:
             return
         image = ReferenceImage(frame.crop_rgb, self._identity, frame.params)
         descriptor = describe_reference(self._model, image)
-        proposal = self._planner.saw(descriptor, frame, now_ms)
+        proposal = self._planner.saw(descriptor, frame, now_ms) if self._affords(now_ms) else None
         used = self._planner.choose(descriptor, self._named)
         self._file.write(self._encoder.add_frame(Face(frame.params, used)))
         if proposal is None or proposal.item.params is None:
@@ -180,8 +177,24 @@ class _References:
         picture = self._pictures.encode(proposal.item.crop_rgb).data
         piece = self._encoder.add_reference(proposal.item.params, picture, proposal.replaces)
         self._file.write(piece)
+        self._later_bytes += len(piece)
+        self._later += 1
+        self._last_bytes = len(piece)
         self._planner.spent(len(piece), now_ms)
         self._planner.acknowledged(proposal.number)
+
+    def _affords(self, now_ms: float) -> bool:
+        """Whether one more reference keeps to the rate by the end of the clip; parameters come out of the same rate."""
+        if self._kbps is None:
+            return True
+        parameters = self._encoder.parameter_bytes
+        if parameters > self._paid_bytes:
+            self._planner.spent(parameters - self._paid_bytes, now_ms)
+            self._paid_bytes = parameters
+        written_ms = 1000 * float(self._encoder.written_s)
+        coming = parameters / written_ms * (self._end_ms - written_ms) if written_ms else 0.0
+        new = max((self._guess_bytes + self._later_bytes) / (1 + self._later), self._last_bytes)
+        return parameters + coming + self._later_bytes + new <= self._kbps / 8 * self._end_ms
 
 
 class _Sound:
