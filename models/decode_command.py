@@ -16,6 +16,8 @@ from headgan.proto.wire import MAX_NAMED_REFERENCES
 
 log = logging.getLogger(__name__)
 
+_MAX_SECONDS = 1e6
+
 
 @dataclass(frozen=True)
 class DecodeOptions:
@@ -51,6 +53,9 @@ def decode_file(options: DecodeOptions) -> int:
         raise DeviceError(f"{options.file}: no such file")
     if not 1 <= options.fused <= MAX_NAMED_REFERENCES:
         raise UsageError(f"--fused {options.fused}: give 1 to {MAX_NAMED_REFERENCES}")
+    for flag, seconds in (("--from", options.start), ("--to", options.end)):
+        if seconds is not None and not 0 <= seconds < _MAX_SECONDS:
+            raise UsageError(f"{flag} {seconds:g}: give seconds, 0 or more")
     generator = OnnxGenerator(options.generator, provider=options.provider)
     result = decode_to_video(
         options.file,
