@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headgan.codec.hgn_sound import SOUND_RATE, SoundEncoder, add_sound, check_sound_kbps, read_sound
+from headgan.codec.hgn_header import SOUND_RATE
+from headgan.codec.hgn_sound import SoundEncoder, add_sound, check_sound_kbps, read_sound
 from headgan.codec.video import VideoWriter
 from headgan.proto.errors import DeviceError, UsageError
 
