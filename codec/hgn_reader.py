@@ -115,6 +115,8 @@ class HgnReader:
 
     def sound(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
         """Packets of Opus with their numbers, from those of frame `start` on."""
+        if not self.header.packet_ms:
+            return
         before = self._segments.get(start // self.header.segment_frames - 1)
         from_packet = self._packet_at(start)
         for place in self._sound:
@@ -209,6 +211,4 @@ class HgnReader:
 
     def _packet_at(self, frame: int) -> int:
         """Number of the packet that sounds when a frame begins."""
-        if not self.header.packet_ms:
-            return 0
         return int(frame * 1000 / self.header.rate_fps // self.header.packet_ms)

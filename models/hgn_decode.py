@@ -6,6 +6,7 @@ HgnReader ─┬─ HgnFrame ── Reconstructor ── VideoWriter ─┬─ M
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ class DecodeResult:
     Attributes:
         frames: of the video.
         held: frames in which the last picture stays: there is no face, or it is lost.
-        has_sound: whether there is sound in it.
+        has_sound: whether there is sound in it; the file may have none, or have lost it.
         faults: what was damaged or missing in the file, in words.
     """
 
@@ -123,16 +124,17 @@ def decode_to_video(
         if not 0 <= start < stop:
             raise UsageError(f"{path} plays for {reader.seconds:.1f} s; there is nothing to draw there")
         held = _draw(reader, drawer, output, start, stop)
-        has_sound = bool(reader.header.packet_ms)
-        if has_sound:
+        packets = reader.sound(start)
+        heard = next(packets, None)
+        if heard is not None:
             add_sound(
                 output,
-                reader.sound(start),
+                chain([heard], packets),
                 packet_ms=reader.header.packet_ms,
                 pre_skip=reader.header.pre_skip,
                 start_s=start / rate_fps,
             )
-        return DecodeResult(stop - start, held, has_sound, tuple(reader.faults))
+        return DecodeResult(stop - start, held, heard is not None, tuple(reader.faults))
 
 
 def _draw(reader: HgnReader, drawer: FileDrawer, output: Path, start: int, stop: int) -> int:

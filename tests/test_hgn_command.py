@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headgan.codec.hgn_chunks import PARAMETERS
+from headgan.codec.hgn_chunks import PARAMETERS, SOUND
 from headgan.codec.hgn_reader import HgnReader
 from headgan.codec.hgn_sound import read_sound
 from headgan.codec.params import FaceParams
@@ -177,6 +177,18 @@ def test_what_is_cut_off_is_told(encoded: Path, tmp_path: Path, caplog: pytest.L
     cut.write_bytes(encoded.read_bytes()[: last + 9])
     assert len(decode(cut, tmp_path / "out.mp4")) == 50
     assert f"it is cut off at byte {cut.stat().st_size}" in caplog.text
+
+
+def test_sound_that_is_lost_leaves_the_pictures(
+    encoded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = bytearray(encoded.read_bytes())
+    with encoded.open("rb") as file:
+        for place in HgnReader(file).table.places:
+            data[place.start + 9] ^= place.kind == SOUND
+    encoded.write_bytes(data)
+    assert len(decode(encoded, tmp_path / "out.mp4")) == FRAMES
+    assert "without sound" in capsys.readouterr().out
 
 
 def test_info_tells_where_the_bits_went(encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
