@@ -132,6 +132,10 @@ class JitterBuffer(Generic[T]):
             return None
         return self._due_ms(self._held[min(self._held)])
 
+    def due_ms_of(self, capture_ms: float) -> float:
+        """When a frame that was captured at `capture_ms` of the sender's clock, unwrapped, is due."""
+        return capture_ms + self._fastest_ms + self._delay_ms
+
     def pop(self, now_ms: float) -> Due[T] | None:
         """The newest packet whose time has come; older ones that were not popped in time count as late."""
         ready = [seq for seq, due in self._held.items() if self._due_ms(due) <= now_ms]
@@ -147,7 +151,7 @@ class JitterBuffer(Generic[T]):
         return self._held.pop(newest)
 
     def _due_ms(self, due: Due[T]) -> float:
-        return due.capture_ms + self._fastest_ms + self._delay_ms
+        return self.due_ms_of(due.capture_ms)
 
     def _unwrap(self, capture_ms: int) -> int:
         """The sender's clock without the jump at 2**32: the value nearest to the last one."""

@@ -23,6 +23,7 @@ from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.receiver.display import State
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
+from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
 
 log = logging.getLogger(__name__)
@@ -59,11 +60,13 @@ class _Frame:
         params: the face, or None.
         references: numbers of those to draw it from, the best one first; empty for the first of the call.
         is_untrue: whether what would be drawn is known not to be there.
+        is_guessed: whether it did not come, and stands in for one that is missing.
     """
 
     params: FaceParams | None
     references: tuple[int, ...]
     is_untrue: bool
+    is_guessed: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,7 @@ class Playback:
         self.without_face = 0
         self.unknown_reference = 0
         self.untrue = 0
+        self.guessed = 0
         self.video_frames = 0
         # Which state each frame began that was not in that of the one before.
         self.changes: deque[StateChange] = deque(maxlen=_KEPT_CHANGES)
@@ -136,6 +140,7 @@ class Playback:
         self._age_ms = age_ms
         self._show = show
         self._buffer: JitterBuffer[_Frame] = JitterBuffer()
+        self._gap = MissingFrames(1000 / rate_fps)
         self._changed = threading.Condition()
         self._is_closing = False
         self._error: Exception | None = None
@@ -244,16 +249,21 @@ class Playback:
         """Waits for the next packet's time; None at the end."""
         with self._changed:
             while True:
-                due = self._buffer.pop(self._clock_ms())
+                now_ms = self._clock_ms()
+                due = self._buffer.pop(now_ms)
                 if due is not None:
                     return due
                 next_ms = self._buffer.next_due_ms()
-                if next_ms is None:
-                    if self._is_closing:
-                        return None
-                    self._changed.wait(_IDLE_S)
-                else:
-                    self._changed.wait(max(0.0, next_ms - self._clock_ms()) / 1000)
+                if self._is_closing and next_ms is None:
+                    return None
+                guess = None if self._is_closing else self._gap.next_guess(self._buffer, next_ms)
+                if guess is not None and guess.due_ms <= now_ms:
+                    self._gap.filled()
+                    return Due(
+                        guess.seq, guess.capture_ms, _Frame(guess.params, guess.references, False, True)
+                    )
+                waits = [one for one in (next_ms, guess.due_ms if guess else None) if one is not None]
+                self._changed.wait(max(0.0, min(waits) - now_ms) / 1000 if waits else _IDLE_S)
 
     def _draw(self, due: Due[_Frame]) -> ShownPicture:
         frame = due.item
@@ -264,14 +274,18 @@ class Playback:
                 best, *others = reconstructors
                 with self.times.measure("draw"):
                     self._picture = best.draw(frame.params, *others)
+                self.guessed += frame.is_guessed
             else:
                 self.unknown_reference += 1
                 state = "held"
         if not self.changes or self.changes[-1].state != (state or "live"):
             self.changes.append(StateChange(due.capture_ms, state or "live"))
+        if not frame.is_guessed:
+            shown = frame.params if state is None else None
+            self._gap.shown(due.seq, due.capture_ms, shown, frame.references)
         now_ms = self._clock_ms()
         latency_ms = self._age_ms(due.capture_ms, now_ms)
-        if latency_ms is not None:
+        if latency_ms is not None and not frame.is_guessed:
             self.latencies.append(Latency(now_ms, latency_ms))
         return ShownPicture(self._picture, state or "live", latency_ms)
 

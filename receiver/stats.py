@@ -17,7 +17,8 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
     """What the receiver saw of the call: frames, rates, times.
 
     `frames` adds up: sent = shown + late + lost; of those shown, no face was drawn for `no_face`, `untrue`, which could
-    not be drawn as they were, and `unknown_reference`. `states` says what was shown from which
+    not be drawn as they were, and `unknown_reference`. `guessed` pictures stood in for frames that did not come in
+    time; `unreadable` packets came, but followed from some that did not. `states` says what was shown from which
     second on, counted from the first picture.
     """
     seconds = (call.last_ms - call.first_ms) / 1000
@@ -42,6 +43,8 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
             "untrue": call.playback.untrue,
             "unknown_reference": call.playback.unknown_reference,
         }
+        stats["guessed"] = call.playback.guessed
+        stats["unreadable"] = call.reader.unreadable
         changes = list(call.playback.changes)
         stats["states"] = [
             {"at_s": round((change.capture_ms - changes[0].capture_ms) / 1000, 2), "state": change.state}

@@ -334,3 +334,38 @@ def test_an_error_at_the_end_of_the_recording_is_told(
     assert screen.has_shown.wait(5)
     with pytest.raises(DeviceError, match="the disk is full"):
         playback.close()
+
+
+def moving_face(number: float) -> FaceParams:
+    """A face that can be sent, whose mouth opens with the number."""
+    camera = np.array([1, 0, 0, 0, 0.4, 0, 0], np.float32)
+    return FaceParams(np.full(EXPRESSION_SIZE, number, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
+
+
+def test_a_frame_that_is_missing_is_guessed_and_counted() -> None:
+    screen = Screen()
+    playback = open_playback(screen)
+    start_ms = clock_ms()
+    for seq in (*range(6), 8, 9, 10):  # two are lost
+        while clock_ms() < start_ms + seq * FRAME_MS:
+            time.sleep(0.002)
+        playback.take(seq, seq * FRAME_MS, moving_face(float(seq)), clock_ms())
+    time.sleep(0.02)
+    playback.close()
+    assert playback.buffer.counts.shown == 9
+    assert 1 <= playback.guessed <= 3 and len(screen.shown) == 9 + playback.guessed
+    # What is guessed lies beyond what was shown last.
+    assert set(screen.numbers) >= set(range(6))
+
+
+def test_nothing_is_guessed_while_all_frames_come() -> None:
+    screen = Screen()
+    playback = open_playback(screen)
+    start_ms = clock_ms()
+    for seq in range(12):
+        while clock_ms() < start_ms + seq * FRAME_MS:
+            time.sleep(0.001)
+        playback.take(seq, seq * FRAME_MS, moving_face(1.0), start_ms + seq * FRAME_MS)
+    playback.close()
+    assert playback.buffer.counts.shown + playback.buffer.counts.late == 12
+    assert playback.guessed <= 1  # on a machine that is held up
