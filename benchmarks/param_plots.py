@@ -18,6 +18,7 @@ def draw_curve(curve: Mapping[str, Any], path: Path) -> None:
         _line(axes, curve["points"], "kbps", name, "o-", label)
     _line(axes, curve["points"], "packet_kbps", "px", "o:", "all vertices, headers of packets included")
     _line(axes, curve["naive"], "kbps", "px", "s--", "a naive coder, all vertices")
+    _line(axes, curve["naive"], "byte_kbps", "px", "s:", "the same, in whole bytes a frame")
     default = curve["default"]
     axes.plot(default["kbps"], default["px"], "k*", markersize=13, label="quality of calls", zorder=5)
     _log_axes(axes, "kbit/s of records", "mean error, px of 256")
