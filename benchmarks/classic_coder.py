@@ -37,11 +37,12 @@ class Variant:
     stop_kbps: float
 
 
-# Fewer or smaller pictures pay at low rates only.
+# Fewer pictures pay at low rates, smaller ones at the very lowest only.
 VARIANTS = {
     "256 at 25": Variant(CROP_SIZE, 1, 60.0),
     "256 at 12.5": Variant(CROP_SIZE, 2, 25.0),
-    "128 at 25": Variant(CROP_SIZE // 2, 1, 25.0),
+    "128 at 25": Variant(CROP_SIZE // 2, 1, 10.0),
+    "128 at 12.5": Variant(CROP_SIZE // 2, 2, 6.0),
 }
 
 

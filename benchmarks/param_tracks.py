@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from headgan.benchmarks.kept import Kept, file_state
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, PARAMS_SIZE, FaceParams
+from headgan.codec.rate_grid import RateGrid
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
 from headgan.models.reconstruct import ReferenceImage
@@ -28,7 +29,6 @@ from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import DeviceError, FaceError, UsageError
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.cli import SendOptions
-from headgan.sender.rate_grid import RateGrid
 from headgan.sender.sources import FileSource
 
 RATE_FPS = 25.0

@@ -167,7 +167,9 @@ def _draw_sheet(measured: Measured, measurer: PointMeasurer, kbps: float, path: 
             halves = {title: picture_halves(measurer.picture_path(point)) for title, point in chosen.items()}
             real = next(iter(halves.values()))[0]
             tiles = {
-                title: _labelled(drawn, f"{title.split(',')[0]} {kbps_of(chosen[title], SHOWN_SECONDS):.1f}")
+                title: _labelled(
+                    drawn, f"{title.removesuffix(f', {mode}')} {kbps_of(chosen[title], SHOWN_SECONDS):.1f}"
+                )
                 for title, (_, drawn) in halves.items()
             }
             rows[f"{clip}, {mode}: each coder's setting for at most {kbps:g} kbit/s, or its cheapest"] = (

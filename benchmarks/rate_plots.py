@@ -14,6 +14,7 @@ from headgan.benchmarks.rate_report import SHOWN_SECONDS, Measured, curve, kbps_
 COMMAND = "rate-distortion"
 _RATES_KBPS = np.geomspace(1, 80, 60)
 _CALLS_S = np.geomspace(5, 1200, 30)
+_TICKS_KBPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
 _MARKS = "osD^vP"
 
 
@@ -31,6 +32,8 @@ def draw_curves(measured: Measured, projects: Sequence[str], path: Path) -> None
                 axes.plot(rates, values, f"k{mark}-", label=title, markersize=5, linewidth=0.8)
             axes.set_xscale("log")
             axes.set_xlim(_RATES_KBPS[0], _RATES_KBPS[-1])
+            axes.set_xticks(_TICKS_KBPS, [str(rate) for rate in _TICKS_KBPS])
+            axes.minorticks_off()
             axes.set_xlabel(f"kbit/s, call of {SHOWN_SECONDS} s", fontsize=8)
             axes.set_title(f"{METRICS[metric].title}, {mode}", fontsize=9)
             axes.grid(alpha=0.3, which="both")
@@ -54,6 +57,9 @@ def draw_call_lengths(measured: Measured, project: str, path: Path) -> None:
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("seconds of the call")
+        ticks = [rate for rate in _TICKS_KBPS if axes.get_ylim()[0] <= rate <= axes.get_ylim()[1]]
+        axes.set_yticks(ticks, [str(rate) for rate in ticks])
+        axes.minorticks_off()
         axes.set_ylabel("kbit/s, first picture included", fontsize=8)
         axes.set_title(f"for equal {METRICS[metric].title[:-2]}, {mode}", fontsize=9)
         axes.grid(alpha=0.3, which="both")

@@ -142,7 +142,9 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
     metrics = metrics_of(measured)
     titles = " | ".join(METRICS[metric].title for metric in metrics)
     lines = [
-        f"{len(measured)} clips. One key frame, the first; a line that loses nothing; bytes without headers.",
+        f"{len(measured)} clips. One key frame, the first; a line that loses nothing; bytes without headers. "
+        "A classic codec's curve is the best of its frame rates and sizes at each rate, for each metric by itself; "
+        "the metrics look at single pictures, so half the frame rate costs little in them.",
         "",
         f"| coder | kbit/s without the first picture | first picture, bytes | kbit/s in calls of "
         f"{', '.join(map(str, CALL_SECONDS))} s | {titles} |",
@@ -162,7 +164,9 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
         for number, by_metric in enumerate(settings):
             point = shown["points"][name][number]
             what = f"Rate for the quality of {name}, {point['variant']} ({point['kbps']:.1f} kbit/s)"
-            lines += _block(f"{what}, in its shares, calls of {SHOWN_SECONDS} s", by_metric, metrics, _ratio)
+            lines += _block(
+                f"{what}, as a share of it, calls of {SHOWN_SECONDS} s", by_metric, metrics, _ratio
+            )
     for anchor in dict.fromkeys(anchor for by_anchor in shown["bd_rate"].values() for anchor in by_anchor):
         by_metric = {metric: shown["bd_rate"][metric][anchor] for metric in metrics}
         if any(by_metric.values()):

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 
 from headgan.models.blendshape_command import BlendshapeOptions, build_blendshape_file
 from headgan.models.contacts_command import ContactsOptions, list_contacts
+from headgan.models.decode_command import DecodeOptions, decode_file
 from headgan.models.edit_command import EditOptions, edit_picture
+from headgan.models.encode_command import EncodeOptions, encode_file
 from headgan.models.frontalise_command import FrontaliseOptions, frontalise_picture
+from headgan.models.info_command import InfoOptions, show_usage
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.morphable_command import BuildOptions, build_morphable_file
 from headgan.models.reenact_command import ReenactOptions, reenact_clip
@@ -18,6 +21,27 @@ from headgan.models.train.train_command import TrainOptions, train
 from headgan.proto.commands import Command, run_commands
 
 COMMANDS = (
+    Command(
+        ("encode",),
+        EncodeOptions,
+        encode_file,
+        "Write a clip of a person as a .hgn file, at about a kilobit a second.",
+        "headgan encode clip.mp4 -o clip.hgn",
+    ),
+    Command(
+        ("decode",),
+        DecodeOptions,
+        decode_file,
+        "Draw the video of a .hgn file, or a part of it.",
+        "headgan decode clip.hgn -o clip.mp4 --from 5 --to 8",
+    ),
+    Command(
+        ("info",),
+        InfoOptions,
+        show_usage,
+        "Tell where the bits of a .hgn file went.",
+        "headgan info clip.hgn",
+    ),
     Command(
         ("track",),
         TrackOptions,

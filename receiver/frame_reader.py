@@ -62,8 +62,8 @@ class FrameReader:
                 self._marks[packet.seq + place] = capture_ms, frame.is_untrue
             else:
                 frames.append(ReadFrame(packet.seq + place, capture_ms, None, (), frame.is_untrue))
-        for old in [seq for seq in self._marks if packet.seq - seq > _KEPT]:
-            del self._marks[old]
+        while len(self._marks) > _KEPT:  # in whatever order they came
+            del self._marks[next(iter(self._marks))]
         faces = self._decoder.decode(packet.seq, has_face, packet.records)
         for face in faces:
             if face.number in self._marks:

@@ -26,10 +26,11 @@ from headgan.proto.program import check_writable, monotonic_ms, run_until_stoppe
 from headgan.proto.signalling import parse_address
 from headgan.proto.wire_meter import wire_report
 from headgan.sender.analysis import FaceAnalyser
-from headgan.sender.call import SenderCall, SendSettings
+from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import NARROW_MS, frames_in
+from headgan.sender.send_settings import SendSettings
 
 PROG = "headgan-send"
 

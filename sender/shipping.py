@@ -32,6 +32,11 @@ class Shipping:
         self._shipments: asyncio.Queue[Shipment] = asyncio.Queue()
         self._frames: asyncio.Queue[tuple[bytes, float]] = asyncio.Queue()
 
+    @property
+    def has_video(self) -> bool:
+        """Whether there is live video where no face can be drawn."""
+        return self._live is not None
+
     def add_reference(self, shipment: Shipment) -> None:
         """Sends it after those before it."""
         self._shipments.put_nowait(shipment)

@@ -49,10 +49,11 @@ from headgan.receiver.display import Frame, ViewerStats
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.stats import receiver_stats
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
-from headgan.sender.call import SenderCall, SendSettings
+from headgan.sender.call import SenderCall
 from headgan.sender.cli import sender_stats
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import ParamPacker
+from headgan.sender.send_settings import SendSettings
 from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()

@@ -1,5 +1,7 @@
 """From faces to packets and back to frames: what is bundled, dropped, asked for again."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
@@ -110,6 +112,16 @@ def test_a_rate_is_held_by_quality_and_then_by_leaving_frames_out() -> None:
 def test_damaged_records_are_refused() -> None:
     with pytest.raises(WireError, match="too many"):
         FrameReader().read(ParamPacket(0, 0, (FrameMark(),), bytes(100)), 0)
+
+
+def test_marks_of_faces_that_never_come_have_an_end() -> None:
+    packer, reader = ParamPacker(rate_fps=25), FrameReader()
+    _, second = packed(packer, range(2))
+    for number in range(3000):
+        packet = ParamPacket(2**31 - 2 * number, 0, (FrameMark(), FrameMark(40)), second.records * 2)
+        with contextlib.suppress(WireError):
+            reader.read(packet, 0)
+    assert len(reader._marks) < 300
 
 
 def read_over(reader: FrameReader, numbers: NumbersIn, data: bytes) -> list[ReadFrame]:
