@@ -37,7 +37,7 @@ def measure_curve(measurer: ParamMeasurer) -> dict[str, Any]:
     points = []
     for quality in tqdm(QUALITIES, desc="curve", unit="run"):
         points.append({"quality": round(quality, 2)} | measurer.run(Coding(quality), LineSettings()))
-    naive = measurer.kept("naive", {}, lambda: {"points": naive_curve(measurer)})["points"]
+    naive = measurer.kept("naive_coder", {}, lambda: {"points": naive_curve(measurer)})["points"]
     rates = [(point["kbps"], point["px"]) for point in points]
     return {
         "points": points,
@@ -51,10 +51,12 @@ def measure_curve(measurer: ParamMeasurer) -> dict[str, Any]:
 def _rates_at(
     points: Sequence[dict[str, Any]], naive: Sequence[dict[str, Any]], px: float
 ) -> dict[str, float | None]:
-    coders = {"codec": points, "naive": naive}
-    return {
-        name: value_at([(one["px"], one["kbps"]) for one in several], px) for name, several in coders.items()
+    curves = {
+        "codec": [(one["px"], one["kbps"]) for one in points],
+        "naive": [(one["px"], one["kbps"]) for one in naive],
+        "naive_bytes": [(one["px"], one["byte_kbps"]) for one in naive],
     }
+    return {name: value_at(curve, px) for name, curve in curves.items()}
 
 
 def measure_losses(measurer: ParamMeasurer) -> list[dict[str, Any]]:

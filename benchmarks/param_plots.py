@@ -18,6 +18,7 @@ def draw_curve(curve: Mapping[str, Any], path: Path) -> None:
         _line(axes, curve["points"], "kbps", name, "o-", label)
     _line(axes, curve["points"], "packet_kbps", "px", "o:", "all vertices, headers of packets included")
     _line(axes, curve["naive"], "kbps", "px", "s--", "a naive coder, all vertices")
+    _line(axes, curve["naive"], "byte_kbps", "px", "s:", "the same, in whole bytes a frame")
     default = curve["default"]
     axes.plot(default["kbps"], default["px"], "k*", markersize=13, label="quality of calls", zorder=5)
     _log_axes(axes, "kbit/s of records", "mean error, px of 256")
@@ -101,8 +102,10 @@ def _log_axes(axes: Any, place: str, value: str) -> None:  # noqa: ANN401
     """Both logarithmic, with numbers that can be read."""
     axes.set_xscale("log")
     axes.set_yscale("log")
-    for axis, ticks in ((axes.xaxis, (0.25, 0.5, 1, 2, 4)), (axes.yaxis, (0.1, 0.2, 0.5, 1, 2))):
-        axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    for axis, ticks in ((axes.xaxis, (0.25, 0.5, 1, 2, 4)), (axes.yaxis, (0.1, 0.2, 0.5, 1, 2, 5, 10))):
+        low, high = axis.get_view_interval()
+        inside = [tick for tick in ticks if low <= tick <= high]
+        axis.set_ticks(inside, [f"{tick:g}" for tick in inside])
         axis.set_ticks([], minor=True)
     axes.set_xlabel(place)
     axes.set_ylabel(value)

@@ -87,8 +87,8 @@ def _curve(curve: Report) -> Iterator[str]:
     yield from _table(heads, [_curve_row(point) for point in curve["points"]])
     yield ""
     for px, found in curve["kbps_at_px"].items():
-        codec, naive = (_number(found[name], 2) for name in ("codec", "naive"))
-        yield f"- {px} px: {codec} kbit/s; a naive coder needs {naive}"
+        codec, naive, whole = (_number(found[name], 2) for name in ("codec", "naive", "naive_bytes"))
+        yield f"- {px} px: {codec} kbit/s; a naive coder needs {naive}, in whole bytes a frame {whole}"
     for kbps, px_there in curve["px_at_kbps"].items():
         yield f"- {kbps} kbit/s: {_number(px_there, 2)} px"
 
