@@ -236,14 +236,23 @@ class Playback:
         recording = self._recording
         if recording is not None:
             stack.callback(recording.close)
+        # Recorded only if a frame comes after them: at the end of a call there was nothing more to see.
+        guesses: list[tuple[NDArray[np.uint8], int]] = []
         while (due := self._next_due()) is not None:
             shown = self._draw(due)
             self._show(shown)
-            if recording is not None:
-                with self.times.measure("record"):
-                    if not recording.is_open:
-                        recording.open(self._start_ms(due))
-                    recording.write(shown.picture_rgb, shown.state, due.capture_ms)
+            if recording is None:
+                continue
+            if due.item.is_guessed:
+                guesses.append((shown.picture_rgb, due.capture_ms))
+                continue
+            with self.times.measure("record"):
+                if not recording.is_open:
+                    recording.open(self._start_ms(due))
+                for picture_rgb, capture_ms in guesses:
+                    recording.write_guess(picture_rgb, capture_ms)
+                recording.write(shown.picture_rgb, shown.state, due.capture_ms)
+            guesses.clear()
 
     def _next_due(self) -> Due[_Frame] | None:
         """Waits for the next packet's time; None at the end."""

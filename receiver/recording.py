@@ -60,6 +60,11 @@ class Recording:
         self._writer.write(self._signed(picture_rgb, state), capture_ms)
         self._last = (picture_rgb, capture_ms)
 
+    def write_guess(self, picture_rgb: NDArray[np.uint8], capture_ms: int) -> None:
+        """Places what stood in for a frame that did not come; in an outage the last picture is held instead."""
+        if self._writer is not None and self._silent_ms is None and not self._was_silent:
+            self._writer.write(picture_rgb, capture_ms)
+
     def close(self) -> None:
         """Finishes the file, if there is one; again does nothing."""
         if self._writer is not None:
