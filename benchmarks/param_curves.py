@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from headgan.benchmarks.param_line import WEIGHED, Coding, LineSettings, Strategy
-from headgan.benchmarks.param_measure import DAMPINGS, ParamMeasurer, value_at
+from headgan.benchmarks.param_measure import DAMPINGS, ParamMeasurer, name_of, value_at
 from headgan.benchmarks.param_naive import naive_curve
 from headgan.codec.quantizer import STEPS
 
@@ -82,7 +82,7 @@ def hidden_errors(losses: Sequence[dict[str, Any]]) -> dict[str, dict[str, float
         runs = [run["hidden"] for run in losses if run["burst"] == burst and run["loss"]]
         runs = [run for run in runs if all("hidden_px" in values for values in run.values())]
         report[kind] = {
-            f"{damping:g}": round(float(np.mean([run[f"{damping:g}"]["hidden_px"] for run in runs])), 4)
+            name_of(damping): round(float(np.mean([run[name_of(damping)]["hidden_px"] for run in runs])), 4)
             for damping in DAMPINGS
             if runs
         }

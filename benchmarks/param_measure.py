@@ -1,7 +1,7 @@
 """Tracks, a way to code and a line in, bits and the error of what is shown out.
 
-A frame that cannot be read is hidden: the last face that could be read is held, as calls do, or, for comparison, moves
-on more and more slowly.
+A frame that cannot be read is hidden as calls do it (codec/concealer.py), or, for comparison, by holding the last face
+or having it move on without end, more and more slowly.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,12 +15,15 @@ from headgan.benchmarks.face_error import FaceErrors, FaceRuler
 from headgan.benchmarks.kept import Kept
 from headgan.benchmarks.param_line import Coding, LineSettings, Received, transmit
 from headgan.benchmarks.param_tracks import FRAME_MS, Track
+from headgan.codec.concealer import Concealer
 from headgan.codec.param_code import params_from, shipped_code, vector_of
 from headgan.codec.params import FaceParams
 from headgan.models.morphable import MorphableModel
 
-# By what a hidden face's speed is multiplied from frame to frame; 0 holds it.
-DAMPINGS = (0.0, 0.3, 0.5, 0.7, 0.9)
+# By what a hidden face's speed is multiplied from frame to frame; 0 holds it, None does as calls do.
+DAMPINGS = (None, 0.0, 0.3, 0.5, 0.7, 0.9)
+# Of what a kept run holds.
+_VERSION = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ class ParamMeasurer:
 
     def run(self, coding: Coding, line: LineSettings, *, hides: bool = False) -> dict[str, Any]:
         """Rates and errors over all tracks; hides: whether to compare ways to hide what is missing."""
-        depends = {"coding": asdict(coding), "line": asdict(line), "hides": hides}
+        depends = {"coding": asdict(coding), "line": asdict(line), "hides": hides, "version": _VERSION}
         return self.kept("run", depends, lambda: self._measure(coding, line, hides=hides))
 
     def kept(
@@ -68,18 +71,17 @@ class ParamMeasurer:
     def _measure(self, coding: Coding, line: LineSettings, *, hides: bool) -> dict[str, Any]:
         received = [transmit(track, coding, line, self.seed) for track in self.tracks]
         result = rates(received) | losses(self.tracks, received)
-        held = self._errors(received, 0.0)
-        result |= held.report()
+        result |= self._errors(received, None).report()
         if hides:
             hidden = np.concatenate(
                 [show(track, one.read).is_hidden for track, one in zip(self.tracks, received, strict=True)]
             )
             result["hidden"] = {
-                f"{damping:g}": _of_hidden(self._errors(received, damping), hidden) for damping in DAMPINGS
+                name_of(damping): _of_hidden(self._errors(received, damping), hidden) for damping in DAMPINGS
             }
         return result
 
-    def _errors(self, received: Sequence[Received], damping: float) -> FaceErrors:
+    def _errors(self, received: Sequence[Received], damping: float | None) -> FaceErrors:
         return FaceErrors.pooled(
             [
                 compare(ruler, track, show(track, one.read, damping))
@@ -94,14 +96,20 @@ def compare(ruler: FaceRuler, track: Track, shown: Shown) -> FaceErrors:
     return ruler.compare(real, shown.faces, shown.numbers)
 
 
-def show(track: Track, read: Sequence[FaceParams | None], damping: float = 0.0) -> Shown:
+def name_of(damping: float | None) -> str:
+    """Of a way to hide what is missing."""
+    return "as calls do" if damping is None else f"{damping:g}"
+
+
+def show(track: Track, read: Sequence[FaceParams | None], damping: float | None = None) -> Shown:
     """What is shown at the time of each frame.
 
     Args:
         track: what was sent.
         read: of each frame the face that could be read.
-        damping: by what the speed of a face that is hidden is multiplied from frame to frame.
+        damping: by what the speed of a face that is hidden is multiplied from frame to frame; None: as calls do.
     """
+    concealer = Concealer()
     numbers, faces, is_hidden = [], [], []
     last: tuple[int, NDArray[np.float64]] | None = None
     speed = np.zeros(0)
@@ -111,6 +119,10 @@ def show(track: Track, read: Sequence[FaceParams | None], damping: float = 0.0) 
             vector = vector_of(face)
             speed = np.zeros_like(vector) if last is None else (vector - last[1]) / (number - last[0])
             last, shown = (number, vector), face
+            concealer.saw(face, number * FRAME_MS)
+        elif last is not None and damping is None:
+            guess = concealer.missing(number - last[0], FRAME_MS)
+            shown = shown if guess is None else guess[1]
         elif last is not None and damping:
             far = sum(damping**step for step in range(1, number - last[0] + 1))
             shown = params_from(last[1] + far * speed)

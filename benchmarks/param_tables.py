@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from headgan.benchmarks.param_measure import DAMPINGS
+from headgan.benchmarks.param_measure import DAMPINGS, name_of
 from headgan.benchmarks.param_mutations import LIMIT_KEPT_BYTES, LIMIT_MS
 from headgan.benchmarks.param_pictures import LIMIT_DB, LIMIT_PERCEPTUAL
 from headgan.benchmarks.param_tracks import FRAME_MS, RATE_FPS
@@ -139,7 +139,7 @@ def _wire(rows: Report) -> Iterator[str]:
 
 
 def _losses(runs: Sequence[Report]) -> Iterator[str]:
-    yield "With loss, both ways, at the quality of calls; the last picture is held where one is missing:"
+    yield "With loss, both ways, at the quality of calls; where a frame is missing the face goes on, as calls have it:"
     yield ""
     heads = "loss", "round trip", "kbit/s", "frames missing", "shown px, mean (95th)", "came, not readable"
     yield from _table(
@@ -165,8 +165,8 @@ def _kind(run: Report) -> str:
 def _damping(report: Report) -> Iterator[str]:
     yield "Error of the frames that are missing, px, if they go on at the last speed, times from frame to frame:"
     yield ""
-    dampings = [f"{damping:g}" for damping in DAMPINGS]
-    heads = "loss", *("0 (held, as calls do)" if damping == "0" else damping for damping in dampings)
+    dampings = [name_of(damping) for damping in DAMPINGS]
+    heads = "loss", *("0 (held)" if damping == "0" else damping for damping in dampings)
     rows = [
         [kind, *(_number(values.get(damping), 2) for damping in dampings)] for kind, values in report.items()
     ]

@@ -28,6 +28,7 @@ from headgan.benchmarks.param_naive import axis_moves_px, code_naively, entropy_
 from headgan.benchmarks.param_rate import send_at, sliding_kbps
 from headgan.benchmarks.param_tables import shortcomings
 from headgan.benchmarks.param_tracks import Track, find_tracks, load_tracks
+from headgan.codec.concealer import DAMPING
 from headgan.codec.param_code import params_from, shipped_code, vector_of
 from headgan.codec.params import FaceParams
 from headgan.codec.video import VideoWriter
@@ -172,11 +173,14 @@ def test_hidden_frames_hold_or_go_on(ruler: FaceRuler) -> None:
     faces = moving(8, px=2.0)
     track = Track("moving", NOBODY, tuple(faces))
     read = [None, *faces[1:4], None, None, *faces[6:]]
-    held = show(track, read)
+    held = show(track, read, 0.0)
     assert held.numbers == (1, 2, 3, 4, 5, 6, 7) and held.is_hidden.tolist() == [0, 0, 0, 1, 1, 0, 0]
     np.testing.assert_allclose(compare(ruler, track, held).mean_px, [0, 0, 0, 2, 4, 0, 0], atol=1e-2)
     damped = compare(ruler, track, show(track, read, 0.5))
     np.testing.assert_allclose(damped.mean_px, [0, 0, 0, 1, 2.5, 0, 0], atol=1e-2)
+    as_calls_do = compare(ruler, track, show(track, read))
+    left = 2 * (1 - DAMPING), 4 - 2 * (DAMPING + DAMPING**2)
+    np.testing.assert_allclose(as_calls_do.mean_px, [0, 0, 0, *left, 0, 0], atol=1e-2)
 
 
 def test_between_points_logarithms_are_straight() -> None:
@@ -212,7 +216,7 @@ def test_the_measurer_keeps_what_it_measured(
     first = ParamMeasurer([track], Kept(tmp_path), 0).run(Coding(), LineSettings(0.1), hides=True)
     monkeypatch.setattr("headgan.benchmarks.param_measure.transmit", lambda *_: pytest.fail("measured anew"))
     assert ParamMeasurer([track], Kept(tmp_path), 0).run(Coding(), LineSettings(0.1), hides=True) == first
-    assert first["hidden"]["0"]["px"] == first["px"]
+    assert first["hidden"]["as calls do"]["px"] == first["px"] < first["hidden"]["0"]["px"]
     other = replace(track, params=track.params[1:])
     with pytest.raises(pytest.fail.Exception):
         ParamMeasurer([other], Kept(tmp_path), 0).run(Coding(), LineSettings(0.1), hides=True)
