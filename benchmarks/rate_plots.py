@@ -15,6 +15,7 @@ COMMAND = "rate-distortion"
 _RATES_KBPS = np.geomspace(1, 80, 60)
 _CALLS_S = np.geomspace(5, 1200, 30)
 _TICKS_KBPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
+_TICKS_S = (5, 10, 20, 60, 120, 300, 600, 1200)
 _MARKS = "osD^vP"
 
 
@@ -59,6 +60,7 @@ def draw_call_lengths(measured: Measured, project: str, path: Path) -> None:
         axes.set_xlabel("seconds of the call")
         ticks = [rate for rate in _TICKS_KBPS if axes.get_ylim()[0] <= rate <= axes.get_ylim()[1]]
         axes.set_yticks(ticks, [str(rate) for rate in ticks])
+        axes.set_xticks(_TICKS_S, [str(seconds) for seconds in _TICKS_S])
         axes.minorticks_off()
         axes.set_ylabel("kbit/s, first picture included", fontsize=8)
         axes.set_title(f"for equal {METRICS[metric].title[:-2]}, {mode}", fontsize=9)
