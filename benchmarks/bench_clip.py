@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headgan.codec.params import FaceParams
+from headgan.codec.rate_grid import RateGrid
 from headgan.codec.video import read_video
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import FaceFitter
@@ -25,7 +26,6 @@ from headgan.models.tracker import FaceTracker
 from headgan.proto.errors import FaceError
 from headgan.sender.analysis import IDENTITY_FRAMES, MAX_FIT_ERROR
 from headgan.sender.cli import SendOptions
-from headgan.sender.rate_grid import RateGrid
 
 Picture = NDArray[np.uint8]
 RATE_FPS = 25

@@ -3,12 +3,14 @@
 import sys
 from collections.abc import Sequence
 
+from headgan.benchmarks.bandwidth_command import BandwidthOptions, bench_bandwidth
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
+from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
 from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate_distortion
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
@@ -24,6 +26,13 @@ COMMANDS = (
         bench_calls,
         "Send clips through calls on this machine: rates, latency, fidelity, a sheet of frames.",
         "headgan-bench call clips/ -o report/",
+    ),
+    Command(
+        ("bandwidth",),
+        BandwidthOptions,
+        bench_bandwidth,
+        "What a call puts on the wire, second by second, with one, two and three frames a packet.",
+        "headgan-bench bandwidth clip.mp4 -o report/",
     ),
     Command(
         ("endurance",),
@@ -94,6 +103,13 @@ COMMANDS = (
         bench_reference_coding,
         "Bytes of references at equal quality, by way of coding.",
         "headgan-bench reference-coding clips/ -o report/",
+    ),
+    Command(
+        ("parameters",),
+        ParametersOptions,
+        bench_parameters,
+        "Bits, error and loss of face parameters as calls send them.",
+        "headgan-bench parameters clips/ -o report/",
     ),
     Command(
         ("rate-distortion",),

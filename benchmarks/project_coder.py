@@ -14,6 +14,9 @@ from headgan.benchmarks.kept import shipped_networks
 from headgan.benchmarks.memory_course import check_causal
 from headgan.benchmarks.rate_coder import PROJECT, Coded, Ladder
 from headgan.codec.memory import DEFAULT_CAPACITY
+from headgan.codec.param_code import shipped_code
+from headgan.codec.param_decoder import ParamDecoder
+from headgan.codec.param_encoder import Face, ParamEncoder
 from headgan.codec.params import FaceParams, identity_to_bytes
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.fitting import project
@@ -23,8 +26,11 @@ from headgan.models.metrics.clip_memory import ClipMemory, MemorySettings, fill_
 from headgan.models.metrics.drawers import GeneratorDrawer
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import to_pixels
+from headgan.proto.errors import HeadganError
 
 _NO_LIMIT = float("inf")
+# Of the parameters, from the lowest rate.
+QUALITIES = (0.3, 0.5, 0.65, 0.8, 0.92)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +46,26 @@ class CodedParams:
     size_bytes: int
 
 
-# Codes the parameters of all frames with a face, at a quality; the same number comes back.
-ParamsCoder = Callable[[Sequence[FaceParams], float], list[CodedParams]]
+# Codes the faces of all frames that have one, at a quality; the same number comes back.
+ParamsCoder = Callable[[Sequence[Face], float], list[CodedParams]]
 
 
-def plain_params(params: Sequence[FaceParams], quality: float) -> list[CodedParams]:  # noqa: ARG001 - there is one
-    """As plain floats, the wire's format today."""
-    payloads = [one.to_bytes() for one in params]
-    return [CodedParams(FaceParams.parse(payload), len(payload)) for payload in payloads]
+def coded_params(faces: Sequence[Face], quality: float) -> list[CodedParams]:
+    """As a call over a line without loss and with a round trip of one frame codes them.
+
+    Raises:
+        HeadganError: the decoder reads another face than was coded, or none.
+    """
+    encoder, decoder = ParamEncoder(quality=quality), ParamDecoder()
+    coded = []
+    for number, face in enumerate(faces):
+        records = encoder.encode(number, [face])
+        encoder.arrived(number)
+        read = decoder.decode(number, [True], records)
+        if len(read) != 1 or read[0].references != face.references:
+            raise HeadganError(f"frame {number} was not read as it was coded")
+        coded.append(CodedParams(read[0].params, len(records)))
+    return coded
 
 
 class ProjectCoder:
@@ -64,8 +82,8 @@ class ProjectCoder:
         generator: Generator,
         memory: MemorySettings,
         *,
-        code_params: ParamsCoder = plain_params,
-        qualities: tuple[float, ...] = (0.0,),
+        code_params: ParamsCoder = coded_params,
+        qualities: tuple[float, ...] = QUALITIES,
     ) -> None:
         """Args: code_params: of the parameters; qualities: that it knows, the lowest rate first."""
         self._model, self._generator = model, generator
@@ -83,15 +101,17 @@ class ProjectCoder:
             "references": self._memory.references,
             "kbps": self._memory.kbps,
             "fused": self._memory.fused,
-            "params": self._code_params.__name__,
+            "params": f"{self._code_params.__name__} {shipped_code().code_id.hex()}",
         }
 
     def code(self, clip: BenchClip, variant: str, quality: float, places: Collection[int]) -> Coded:  # noqa: ARG002
         """Plays a call, and draws the pictures that are asked for; see `Coder`."""
         moments = clip.moments
-        coded = self._code_params([moment.params for moment in moments.values()], quality)
         memory = fill_memory(self._model, clip.identity, list(moments.values()), self._memory)
         check_causal(memory, list(moments.values()), self._memory.kbps)
+        named = memory.used if self._memory.references > 1 else ((),) * len(memory.used)
+        faces = [Face(moment.params, used) for moment, used in zip(moments.values(), named, strict=True)]
+        coded = self._code_params(faces, quality)
         later = [0] * len(clip.frames)
         for place, one in zip(moments, coded, strict=True):
             later[place] += one.size_bytes

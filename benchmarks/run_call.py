@@ -73,7 +73,7 @@ def run_call(
     receive = ["--listen", address, "--viewer", "none", "--stats", str(paths["r.json"])]
     send = ["--camera", str(clip), "--peer", address, "--stats", str(paths["s.json"])]
     if loop_s is None:
-        receive += ["--record", str(paths["out.mp4"])]
+        receive += ["--record", str(paths["out.mp4"]), "--record-plain"]
         send += ["--save-crop", str(paths["crop.mp4"])]
     else:
         send.append("--loop")

@@ -15,7 +15,7 @@ from headgan.proto.errors import DeviceError
 # What MP4 may hold and browsers play.
 COPIED_CODECS = ("aac", "mp3", "mp3float", "opus", "flac")
 _AAC_BITS, _AAC_RATE = 128_000, 48_000
-_MP4_OPTIONS = {"movflags": "+faststart"}
+MP4_OPTIONS = {"movflags": "+faststart"}
 
 
 def copy_sound(video: Path, source: Path, *, start_ms: float = 0.0) -> bool:
@@ -53,7 +53,7 @@ def copy_sound(video: Path, source: Path, *, start_ms: float = 0.0) -> bool:
 
 def _mux(silent: Any, clip: Any, part: Path, start_s: Fraction) -> None:  # noqa: ANN401 - PyAV is untyped here
     pictures, sound = silent.streams.video[0], clip.streams.audio[0]
-    with av.open(str(part.absolute()), "w", format="mp4", options=_MP4_OPTIONS) as output:
+    with av.open(str(part.absolute()), "w", format="mp4", options=MP4_OPTIONS) as output:
         picture_track = output.add_stream_from_template(pictures)
         if sound.codec_context.name in COPIED_CODECS:
             sound_track = output.add_stream_from_template(sound)
@@ -64,18 +64,31 @@ def _mux(silent: Any, clip: Any, part: Path, start_s: Fraction) -> None:  # noqa
             sound_track = output.add_stream("aac", rate=_AAC_RATE, layout=layout)
             sound_track.bit_rate = _AAC_BITS
             packets = _encoded(clip, sound, sound_track, start_s)
-        waiting = next(packets, None)
-        for picture in silent.demux(pictures):
-            if picture.dts is None:  # the empty packet at the end
-                continue
-            # In the order of time, so that a player need not look far ahead.
-            shown_until_s = (picture.dts + picture.duration) * picture.time_base
-            picture.stream = picture_track
-            output.mux(picture)
-            while waiting is not None and waiting.pts * waiting.time_base < shown_until_s:
-                waiting.stream = sound_track
-                output.mux(waiting)
-                waiting = next(packets, None)
+        interleave(output, silent, picture_track, sound_track, packets)
+
+
+def interleave(
+    output: Any,  # noqa: ANN401
+    silent: Any,  # noqa: ANN401
+    picture_track: Any,  # noqa: ANN401
+    sound_track: Any,  # noqa: ANN401
+    packets: Iterator[Any],
+) -> None:
+    """Copies the pictures of the container `silent` and packets of sound, up to the last picture's end, to `output`.
+
+    In the order of time, so that a player need not look far ahead.
+    """
+    waiting = next(packets, None)
+    for picture in silent.demux(silent.streams.video[0]):
+        if picture.dts is None:  # the empty packet at the end
+            continue
+        shown_until_s = (picture.dts + picture.duration) * picture.time_base
+        picture.stream = picture_track
+        output.mux(picture)
+        while waiting is not None and waiting.pts * waiting.time_base < shown_until_s:
+            waiting.stream = sound_track
+            output.mux(waiting)
+            waiting = next(packets, None)
 
 
 def _copied(clip: Any, sound: Any, start_s: Fraction) -> Iterator[Any]:  # noqa: ANN401

@@ -5,18 +5,43 @@ from collections.abc import Sequence
 
 from headgan.models.blendshape_command import BlendshapeOptions, build_blendshape_file
 from headgan.models.contacts_command import ContactsOptions, list_contacts
+from headgan.models.decode_command import DecodeOptions, decode_file
 from headgan.models.edit_command import EditOptions, edit_picture
+from headgan.models.encode_command import EncodeOptions, encode_file
 from headgan.models.frontalise_command import FrontaliseOptions, frontalise_picture
+from headgan.models.info_command import InfoOptions, show_usage
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.morphable_command import BuildOptions, build_morphable_file
 from headgan.models.reenact_command import ReenactOptions, reenact_clip
 from headgan.models.track_command import TrackOptions, track_video
 from headgan.models.train.export_command import ExportOptions, export
+from headgan.models.train.param_code_command import ParamCodeOptions, build_param_code
 from headgan.models.train.prepare_command import PrepareOptions, prepare_dataset
 from headgan.models.train.train_command import TrainOptions, train
 from headgan.proto.commands import Command, run_commands
 
 COMMANDS = (
+    Command(
+        ("encode",),
+        EncodeOptions,
+        encode_file,
+        "Write a clip of a person as a .hgn file, at about a kilobit a second.",
+        "headgan encode clip.mp4 -o clip.hgn",
+    ),
+    Command(
+        ("decode",),
+        DecodeOptions,
+        decode_file,
+        "Draw the video of a .hgn file, or a part of it.",
+        "headgan decode clip.hgn -o clip.mp4 --from 5 --to 8",
+    ),
+    Command(
+        ("info",),
+        InfoOptions,
+        show_usage,
+        "Tell where the bits of a .hgn file went.",
+        "headgan info clip.hgn",
+    ),
     Command(
         ("track",),
         TrackOptions,
@@ -51,6 +76,13 @@ COMMANDS = (
         list_contacts,
         "List whom headgan-recv --remember and headgan-send --remember (own) keep references of, or forget one.",
         "headgan contacts --delete ana",
+    ),
+    Command(
+        ("param-code",),
+        ParamCodeOptions,
+        build_param_code,
+        "Learn how the parameters of faces are coded best, from what headgan track wrote.",
+        "headgan param-code tracks/ -o param_code.npz",
     ),
     Command(
         ("morphable", "build"),

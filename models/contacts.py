@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams, identity_to_bytes, parse_identity
+from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.errors import DeviceError, UsageError, WireError
@@ -35,6 +36,10 @@ OWN = "own"
 _FORMAT = 1
 _INDEX = "index.json"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
+# Two estimates of an identity are of two people if their correlation, component by component in units of the model's
+# deviations, is below this. Measured on 17 clips of 13 people, cut in four: so are 98 of 100 pairs of different people,
+# 11 of 100 pairs of parts of one clip, and 5 of 100 of two clips of one person.
+_MIN_CORRELATION = 0.4
 
 log = logging.getLogger(__name__)
 
@@ -173,6 +178,20 @@ class Contacts:
             if digest in best.params
         }
         return best.name, {place: reference for place, reference in found.items() if reference is not None}
+
+    def is_of_another(self, name: str, identity: NDArray[np.float32], model: MorphableModel) -> bool:
+        """Whether what is kept under `name` is evidently of another person than `identity`, float32 [n_id], is of.
+
+        A sender that remembers nothing estimates its identity anew for each call: two may be of one person.
+        """
+        contact = self.read(name)
+        if contact is None or contact.model_id != model.model_id:
+            return False
+        if np.array_equal(contact.identity, identity):
+            return False
+        kept, claimed = contact.identity / model.identity_std, identity / model.identity_std
+        lengths = max(float(np.linalg.norm(kept) * np.linalg.norm(claimed)), 1e-6)
+        return float(kept @ claimed) / lengths < _MIN_CORRELATION
 
     def check_writable(self) -> None:
         """Raises DeviceError now rather than after the call if nothing can be kept."""

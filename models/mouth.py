@@ -12,6 +12,7 @@ from headgan.models.pncc import CROP_SIZE, to_pixels
 
 # The inner edge of the lips, clockwise from the image-left corner; the upper and lower middle.
 INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+OUTER_LIPS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91)
 _CORNERS, _MIDDLES = (78, 308), (13, 14)
 # RGB; the mean of the inside of open mouths over 66 people, lips and teeth included.
 MOUTH_COLOR = (105.0, 62.0, 56.0)

@@ -14,12 +14,11 @@ from headgan.codec.params import FaceParams
 from headgan.models.eyes import LIDS
 from headgan.models.fitting import project
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
-from headgan.models.mouth import INNER_LIPS
+from headgan.models.mouth import INNER_LIPS, OUTER_LIPS
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 
-_OUTER_LIPS = (61, 40, 37, 0, 267, 270, 291, 321, 314, 17, 84, 91)
-_LIPS = tuple(INNER_LIPS) + _OUTER_LIPS
+_LIPS = INNER_LIPS + OUTER_LIPS
 # The mesh's vertices lie close together.
 _EVERY = 6
 _THUMBNAIL = 16

@@ -1,4 +1,4 @@
-"""Bytes of the control channel in, one of twelve messages out; the channel is reliable and ordered.
+"""Bytes of the control channel in, one of thirteen messages out; the channel is reliable and ordered.
 
 Here are those that keep a call going and end it; Hello is in hello.py, those about references are in
 reference_messages.py, VideoPiece is in live_video.py. The first byte is the type. Every field of variable length has
@@ -55,6 +55,23 @@ class Ping:
         message = cls(reader.u32())
         reader.finish()
         return message
+
+
+@dataclass(frozen=True)
+class RefreshWanted:
+    """The receiver cannot read the faces that come: the next one has to stand for itself. One byte, type = 14."""
+
+    TYPE = 14
+
+    def to_bytes(self) -> bytes:
+        """The message as its one byte."""
+        return bytes((self.TYPE,))
+
+    @classmethod
+    def parse(cls, data: bytes) -> "RefreshWanted":
+        """The message in its one byte; raises WireError."""
+        open_message("refresh wanted", data, cls.TYPE).finish()
+        return cls()
 
 
 @dataclass(frozen=True)
@@ -172,6 +189,7 @@ ControlMessage = (
     | ReferenceHeld
     | VideoPiece
     | ReferenceKnown
+    | RefreshWanted
 )
 
 _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
@@ -187,6 +205,7 @@ _MESSAGE_CLASSES: tuple[type[ControlMessage], ...] = (
     ReferenceHeld,
     VideoPiece,
     ReferenceKnown,
+    RefreshWanted,
 )
 _PARSERS = {message_class.TYPE: message_class.parse for message_class in _MESSAGE_CLASSES}
 

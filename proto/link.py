@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from headgan.proto.control import ByeReason
 from headgan.proto.errors import PeerError, WireError
+from headgan.proto.param_numbers import NumbersOut
 from headgan.proto.peer import Peer
 from headgan.proto.session import (
     ByeDone,
@@ -44,6 +45,7 @@ class Link:
         *,
         clock_ms: Callable[[], float],
         on_params: Callable[[ParamPacket], None],
+        on_arrived: Callable[[int], None] = lambda _seq: None,
     ) -> None:
         """Starts nothing yet.
 
@@ -52,21 +54,30 @@ class Link:
             session: a new one.
             clock_ms: the monotonic clock of this side.
             on_params: takes each parameter packet, on the event loop; may raise WireError.
+            on_arrived: takes the seq of each of ours that is known to have arrived, on the event loop.
         """
         self._peer = peer
         self._session = session
         self._clock_ms = clock_ms
         self._on_params = on_params
+        self._on_arrived = on_arrived
+        self._numbers = NumbersOut()
         # A session makes few events, the most frequent for each reference of a call, so neither queue can grow.
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._is_sending = False
         self._farewell = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
         self._tasks = [asyncio.create_task(self._send_all()), asyncio.create_task(self._tick())]
         self._apply(self._session.start(self._now()))
-        self._peer.listen(on_params=self._take_params, on_control=self._take_control, on_lost=self._lose)
+        self._peer.listen(
+            on_params=self._take_params,
+            on_control=self._take_control,
+            on_lost=self._lose,
+            on_arrived=self._take_arrival,
+        )
         return self
 
     async def __aexit__(
@@ -109,13 +120,21 @@ class Link:
                 return event
 
     def send_params(self, packet: ParamPacket) -> bool:
-        """Sends one frame; False when it was dropped because an earlier one is still queued."""
-        return self._peer.send_params(packet.to_bytes())
+        """Sends one packet; False when it was dropped because an earlier one is still queued."""
+        return self._peer.send_params(self._numbers.pack(packet), packet.seq)
 
     def send_control(self, message: bytes) -> None:
         """Sends one message of the session's own, such as of `Session.offer_reference`, on `control`."""
         if not self._session.is_over:
             self._outgoing.put_nowait(message)
+
+    async def control_drained(self) -> None:
+        """Waits until nothing is queued for `control`, here or below, or it is lost."""
+        while True:
+            await self._outgoing.join()
+            await self._peer.control_drained()
+            if self._outgoing.empty() and not self._is_sending:
+                return
 
     def answer_reference(self, number: int, *, is_held: bool) -> None:
         """Tells the sender whether one more of its references is held."""
@@ -124,6 +143,10 @@ class Link:
     def tell_known(self, held: Collection[int]) -> None:
         """Tells the sender which of the references that it offers are held, by their places in its Hello."""
         self._apply(self._session.tell_known(held))
+
+    def want_refresh(self) -> None:
+        """Asks the sender for a face that stands for itself."""
+        self._apply(self._session.want_refresh())
 
     def reference_ready(self) -> None:
         """Tells the sender to start."""
@@ -172,6 +195,10 @@ class Link:
         except WireError as error:
             self._refuse(error)
 
+    def _take_arrival(self, seq: int) -> None:
+        self._numbers.arrived(seq)
+        self._on_arrived(seq)
+
     def _refuse(self, error: WireError) -> None:
         self._apply(self._session.bye(ByeReason.PROTOCOL_ERROR, str(error), self._now()))
         self._events.put_nowait(error)
@@ -189,12 +216,14 @@ class Link:
     async def _send_all(self) -> None:
         while True:
             message = await self._outgoing.get()
+            self._is_sending = True
             try:
                 await self._peer.send_control(message)
             except PeerError as error:
                 if not self._session.is_over:
                     self._events.put_nowait(error)
             finally:
+                self._is_sending = False
                 self._outgoing.task_done()
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
 
+from headgan.proto.arrivals import Arrivals
+from headgan.proto.channel_queue import ChannelQueue
 from headgan.proto.errors import PeerError
 from headgan.proto.ice import IceConfig
 from headgan.proto.wire_meter import WireBytes, WireMeter
@@ -51,9 +53,11 @@ class Peer:
         self._on_params: Callable[[bytes], None] | None = None
         self._on_control: Callable[[bytes], None] | None = None
         self._on_lost: Callable[[], None] | None = None
+        self._on_arrived: Callable[[int], None] | None = None
+        self._arrivals: Arrivals | None = None
         self._is_lost = False
         self._opened_or_lost = asyncio.Event()
-        self._drained_or_lost = asyncio.Event()
+        self._control_queue: ChannelQueue | None = None
         self._control_turn = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
@@ -67,7 +71,9 @@ class Peer:
             # Before the offer: only then does it name the data transport.
             create = self._connection.createDataChannel
             self._add_channel(create(CONTROL_LABEL))
-            self._add_channel(create(PARAMS_LABEL, ordered=False, maxRetransmits=0))
+            params = create(PARAMS_LABEL, ordered=False, maxRetransmits=0)
+            self._add_channel(params)
+            self._arrivals = Arrivals(self._connection.sctp, params, self._take_arrival)
             self._watch_datagrams()
             await self._connection.setLocalDescription(await self._connection.createOffer())
             return str(self._connection.localDescription.sdp)
@@ -103,22 +109,27 @@ class Peer:
         on_params: Callable[[bytes], None],
         on_control: Callable[[bytes], None],
         on_lost: Callable[[], None],
+        on_arrived: Callable[[int], None] | None = None,
     ) -> None:
         """Delivers messages to these from now on, first those that came before.
+
+        `on_arrived` takes the number of each message on `params` that is known to have arrived at the other side; only
+        the side that made the offer learns that.
 
         Each call runs on its own turn of the event loop, whose exception handler gets what it raises.
         `on_lost` comes at most once, when the connection ends without `close`; when the network is cut that
         takes WebRTC up to 30 s, so a session has a heartbeat.
         """
         self._on_params, self._on_control, self._on_lost = on_params, on_control, on_lost
+        self._on_arrived = on_arrived
         for early, callback in ((self._early_control, on_control), (self._early_params, on_params)):
             while early:
                 self._loop.call_soon(self._deliver, callback, early.popleft())
         if self._is_lost:
             self._loop.call_soon(on_lost)
 
-    def send_params(self, data: bytes) -> bool:
-        """Sends one message on `params`; False when it was dropped.
+    def send_params(self, data: bytes, number: int = 0) -> bool:
+        """Sends one message on `params`, which `on_arrived` will name by `number`; False when it was dropped.
 
         It is dropped while an earlier one is still queued, as a late frame is worth less than a lost one, and
         while the channel is not open.
@@ -128,6 +139,8 @@ class Peer:
             return False
         with _peer_errors("a frame could not be sent"):
             channel.send(data)
+        if self._arrivals is not None:
+            self._arrivals.sending(number)
         self._payload_sent += len(data)
         self._estimate_sent += len(data) + OVERHEAD_BYTES
         return True
@@ -139,10 +152,18 @@ class Peer:
             PeerError: the channel is not open, or was lost meanwhile.
         """
         async with self._control_turn:
-            await self._control_drained(CONTROL_QUEUE_BYTES)
+            await self.control_drained(CONTROL_QUEUE_BYTES)
             with _peer_errors("a control message could not be sent, the channel is not open"):
                 self._channels[CONTROL_LABEL].send(data)
             self._estimate_sent += len(data) + OVERHEAD_BYTES
+
+    async def control_drained(self, limit_bytes: int = 0) -> None:
+        """Waits until at most `limit_bytes` are queued on `control`, or it is lost.
+
+        What SCTP has put on the wire and nobody has acknowledged yet does not count.
+        """
+        if self._control_queue is not None:
+            await self._control_queue.drained(limit_bytes)
 
     def wire_bytes(self) -> WireBytes:
         """What the connection has put on the wire so far."""
@@ -164,7 +185,7 @@ class Peer:
     async def _close(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_LIMIT_S / 2):
-                await self._control_drained(0)
+                await self.control_drained()
         except TimeoutError:
             _log.info("the last control messages could not be sent")
         self._give_up()
@@ -176,14 +197,6 @@ class Peer:
             _log.info("the connection did not end in time and was left alone")
         finally:
             self._closed.set()
-
-    async def _control_drained(self, limit_bytes: int) -> None:
-        """Waits until at most `limit_bytes` are queued on `control`, or it is lost."""
-        channel = self._channels.get(CONTROL_LABEL)
-        while channel is not None and not self._is_lost and channel.bufferedAmount > limit_bytes:
-            channel.bufferedAmountLowThreshold = limit_bytes
-            self._drained_or_lost.clear()
-            await self._drained_or_lost.wait()
 
     def _add_channel(self, channel: RTCDataChannel) -> None:
         """Takes a channel that this side made or the other side opened."""
@@ -199,7 +212,9 @@ class Peer:
         channel.on("message", self._take_params if label == PARAMS_LABEL else self._take_control)
         channel.on("open", self._check_open)
         channel.on("close", self._lose)
-        channel.on("bufferedamountlow", self._drained_or_lost.set)
+        if label == CONTROL_LABEL:
+            self._control_queue = ChannelQueue(channel)
+            channel.on("bufferedamountlow", self._control_queue.wake)
         self._check_open()
 
     def _check_open(self) -> None:
@@ -214,6 +229,10 @@ class Peer:
             self._early_params.append(data)
         else:
             self._loop.call_soon(self._deliver, self._on_params, data)
+
+    def _take_arrival(self, number: int) -> None:
+        if self._on_arrived is not None and self._closing is None:
+            self._loop.call_soon(self._on_arrived, number)
 
     def _take_control(self, message: bytes | str) -> None:
         data = _as_bytes(message)
@@ -245,7 +264,8 @@ class Peer:
         """Wakes whoever waits for the channels."""
         self._is_lost = True
         self._opened_or_lost.set()
-        self._drained_or_lost.set()
+        if self._control_queue is not None:
+            self._control_queue.lose()
 
     def _watch_datagrams(self) -> None:
         """Wraps the one place of aioice where sockets are made, before they are made.

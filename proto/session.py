@@ -28,6 +28,7 @@ from headgan.proto.control import (
     ControlMessage,
     Ping,
     Pong,
+    RefreshWanted,
     parse_control,
 )
 from headgan.proto.errors import WireError
@@ -41,6 +42,7 @@ from headgan.proto.more_references import (
     ReceivedReferences,
     ReferenceAnswered,
 )
+from headgan.proto.param_numbers import NumbersIn
 from headgan.proto.reference_messages import (
     ReferenceChunk,
     ReferenceHeld,
@@ -50,7 +52,7 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
-from headgan.proto.wire import ParamPacket, parse_params
+from headgan.proto.wire import ParamPacket
 
 PING_INTERVAL_MS = 1000
 # A call outlives an outage of 5 s, after which the channels need up to 2 s, with as much again to spare. Longer
@@ -133,6 +135,7 @@ Event = (
     | ReferenceAnswered
     | VideoReceived
     | StartStreaming
+    | RefreshWanted
     | PeerBye
     | ByeDone
     | ModelMismatch
@@ -182,6 +185,7 @@ class Session:
         self._video = VideoAssembler()
         self._known: dict[int, int] | None = None
         self._clock = PeerClock()
+        self._numbers = NumbersIn()
         self._heard_ms = 0
         self._silent_since_ms: int | None = None
         self._next_ping_ms = 0
@@ -257,6 +261,8 @@ class Session:
                 return self._on_reference_held(message)
             case VideoPiece():
                 return self._on_video(message)
+            case RefreshWanted():
+                return self._on_refresh_wanted(message)
             case ReferenceKnown():
                 return self._on_reference_known(message)
             case ReferenceChunk() if self._state is SessionState.STREAMING:
@@ -265,14 +271,16 @@ class Session:
                 return self._on_reference(message)
 
     def receive_params(self, data: bytes, now_ms: int) -> ParamPacket | None:
-        """Takes one message of the channel `params`; None when the call is over, as late packets are normal.
+        """Takes one message of the channel `params`.
+
+        None when the call is over, as late packets are normal, and for one that cannot be placed.
 
         Raises:
             WireError: malformed bytes, or params that may not come now.
         """
         if self.is_over:
             return None
-        packet = parse_params(data)
+        packet = self._numbers.parse(data)
         if self._hello.role is Role.SENDER:
             raise WireError("a receiver sent face parameters")
         if self._state is not SessionState.STREAMING:
@@ -350,6 +358,12 @@ class Session:
         """Says whether this receiver holds the reference of a `MoreReceived`."""
         answer = self._received.answer(number, is_held=is_held)
         return Step() if self.is_over else _send(answer)
+
+    def want_refresh(self) -> Step:
+        """Asks the sender for a face that stands for itself."""
+        if self._hello.role is not Role.RECEIVER or self._state is not SessionState.STREAMING:
+            return Step()
+        return _send(RefreshWanted())
 
     def tick(self, now_ms: int) -> Step:
         """Lets time pass; call it a few times a second, at least once a second."""
@@ -460,6 +474,11 @@ class Session:
         if self._hello.role is not Role.SENDER or self._state is not SessionState.STREAMING:
             raise WireError("ReferenceHeld came from a sender, or before ReferenceReady")
         return Step(events=(self._offered.on_held(message),))
+
+    def _on_refresh_wanted(self, message: RefreshWanted) -> Step:
+        if self._hello.role is not Role.SENDER or self._state is not SessionState.STREAMING:
+            raise WireError("RefreshWanted came from a sender, or before ReferenceReady")
+        return Step(events=(message,))
 
     def _on_reference_ready(self) -> Step:
         if self._hello.role is not Role.SENDER or self._state is not SessionState.WAITING:

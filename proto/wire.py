@@ -9,99 +9,142 @@ from dataclasses import dataclass
 
 from headgan.proto.errors import WireError
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 U8_MAX = 0xFF
 U16_MAX = 0xFFFF
 U32_MAX = 0xFFFFFFFF
 MAX_PAYLOAD_BYTES = 1024
 
-PARAMS_TYPE = 1
-FLAG_HAS_FACE = 0b0000_0001
-FLAG_NAMES_REFERENCES = 0b0000_0010
-FLAG_IS_UNTRUE = 0b0000_0100
+LONG_TYPE, SHORT_TYPE = 1, 2
+# Of one packet.
+MAX_FRAMES = 4
+MAX_OFFSET_MS = (1 << 14) - 1
+# A receiver that has a frame so near can tell from a short packet which frame it is.
+SHORT_REACH_FRAMES, SHORT_REACH_MS = 100, 20_000
 # Of one message of the channel `control`.
 MAX_CONTROL_BYTES = 16 * 1024 + 7
 # A frame is drawn from so many references at most.
 MAX_NAMED_REFERENCES = 8
-_PARAMS_HEADER = struct.Struct("!BBII")
-_MAX_AFTER_HEADER = 1 + 2 * MAX_NAMED_REFERENCES + MAX_PAYLOAD_BYTES
+_LONG, _SHORT = struct.Struct("!BII"), struct.Struct("!BBH")
+_MARK = struct.Struct("!H")
+
+
+@dataclass(frozen=True)
+class FrameMark:
+    """What a packet says of one of its frames.
+
+    Attributes:
+        offset_ms: how long it was taken after the packet's first one, 0 to 16383; 0 for the first.
+        has_face: whether there are parameters of it.
+        is_untrue: the sender knows that what would be drawn is not what is there, such as a mouth behind a hand: the
+            receiver shows its last picture, or live video, and says so.
+    """
+
+    offset_ms: int = 0
+    has_face: bool = True
+    is_untrue: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("param packet: offset_ms", self.offset_ms, 0, MAX_OFFSET_MS)
+
+    @property
+    def bits(self) -> int:
+        """Bit 0 has_face, bit 1 is_untrue."""
+        return self.has_face | self.is_untrue << 1
 
 
 @dataclass(frozen=True)
 class ParamPacket:
-    """The face parameters of one frame; a message of the channel `params`, which may lose and reorder it.
+    """The face parameters of a frame, or of up to 4 that follow each other.
+
+    A message of the channel `params`, which may lose and reorder it:
 
     offset  size  field
-         0     1  type = 1
-         1     1  flags: bit 0 has_face, bit 1 names_references, bit 2 is_untrue, all others 0
-         2     4  seq, counts the frames that were sent, wraps to 0
-         6     4  capture_ms on the sender's clock, modulo 2**32
-        10  0..1024  payload, to the end of the message
+         0     1  bits 4 to 7: type, 1 long, 2 short; bits 2 and 3: frames - 1; of the first frame bit 0 has_face,
+                  bit 1 is_untrue
+    long:
+         1     4  seq, the number of the first frame of those that were sent or dropped, wraps to 0
+         5     4  capture_ms of the first frame on the sender's clock, modulo 2**32
+         9  2 (frames - 1)  of each further frame: bit 15 is_untrue, bit 14 has_face, bits 0 to 13 offset_ms
+           0..1024  records, to the end of the message
+    short, where the receiver has a frame that is near:
+         1     1  seq modulo 2**8
+         2     2  capture_ms modulo 2**16
+         4  as 9 of the long form
 
-    With is_untrue the sender knows that what would be drawn is not what is there, such as a mouth behind a hand: the
-    receiver shows its last picture, or live video, and says so.
-
-    With names_references, for a receiver that holds several, these are before the payload:
-
-        10     1  count, 1..8
-        11   2 c  numbers of the references to draw the frame from, the best one first, 2 bytes each
-
-    The payload belongs to `headgan.codec`: here it is opaque, so a payload that lost its end is not noticed.
-    It may be empty only in a packet that says that the frame has no face.
+    The records belong to `headgan.codec`: here they are opaque. A still face may need no byte.
     """
 
     seq: int
     capture_ms: int
-    has_face: bool
-    payload: bytes
-    references: tuple[int, ...] = ()
-    is_untrue: bool = False
+    frames: tuple[FrameMark, ...]
+    records: bytes
 
     def __post_init__(self) -> None:
-        check_range("param packet: references", len(self.references), 0, MAX_NAMED_REFERENCES)
-        for number in self.references:
-            check_range("param packet: reference", number, 0, U16_MAX - 1)
         check_range("param packet: seq", self.seq, 0, U32_MAX)
         check_range("param packet: capture_ms", self.capture_ms, 0, U32_MAX)
-        check_length("param packet: payload", self.payload, 1 if self.has_face else 0, MAX_PAYLOAD_BYTES)
+        check_range("param packet: frames", len(self.frames), 1, MAX_FRAMES)
+        if self.frames[0].offset_ms != 0:
+            raise WireError(f"param packet: the first frame has offset {self.frames[0].offset_ms}, must be 0")
+        most = MAX_PAYLOAD_BYTES if any(frame.has_face for frame in self.frames) else 0
+        check_length("param packet: records", self.records, 0, most)
 
-    def to_bytes(self) -> bytes:
-        """The packet as one message of the channel `params`."""
-        flags = FLAG_HAS_FACE if self.has_face else 0
-        flags |= FLAG_IS_UNTRUE if self.is_untrue else 0
-        named = b""
-        if self.references:
-            flags |= FLAG_NAMES_REFERENCES
-            numbers = b"".join(number.to_bytes(2, "big") for number in self.references)
-            named = bytes((len(self.references),)) + numbers
-        return _PARAMS_HEADER.pack(PARAMS_TYPE, flags, self.seq, self.capture_ms) + named + self.payload
+    def to_bytes(self, *, is_short: bool = False) -> bytes:
+        """The packet as one message of the channel `params`; is_short: the receiver has a frame that is near."""
+        first, *others = self.frames
+        kind = SHORT_TYPE if is_short else LONG_TYPE
+        head = kind << 4 | len(others) << 2 | first.bits
+        if is_short:
+            start = _SHORT.pack(head, self.seq & U8_MAX, self.capture_ms & U16_MAX)
+        else:
+            start = _LONG.pack(head, self.seq, self.capture_ms)
+        marks = b"".join(_MARK.pack(frame.bits << 14 | frame.offset_ms) for frame in others)
+        return start + marks + self.records
 
     @classmethod
-    def parse(cls, data: bytes) -> "ParamPacket":
+    def parse(cls, data: bytes, near: "ParamPacket | None" = None) -> "ParamPacket | None":
         """The packet in one message of the channel `params`.
+
+        Args:
+            data: the message.
+            near: the newest packet that came before.
+
+        Returns:
+            None for a short packet where none came before: which frame it is cannot be said.
 
         Raises:
             WireError: the bytes are not a packet of this version.
         """
-        check_length("param packet", data, _PARAMS_HEADER.size, _PARAMS_HEADER.size + _MAX_AFTER_HEADER)
-        packet_type, flags, seq, capture_ms = _PARAMS_HEADER.unpack_from(data)
-        if packet_type != PARAMS_TYPE:
-            raise WireError(f"param packet: type {packet_type}, this version knows only {PARAMS_TYPE}")
-        if flags & ~(FLAG_HAS_FACE | FLAG_NAMES_REFERENCES | FLAG_IS_UNTRUE):
-            raise WireError(f"param packet: flags {flags:#04x} has bits that this version does not know")
-        reader = Reader("param packet", data[_PARAMS_HEADER.size :])
-        references: tuple[int, ...] = ()
-        if flags & FLAG_NAMES_REFERENCES:
-            count = reader.u8()
-            check_range("param packet: references", count, 1, MAX_NAMED_REFERENCES)
-            references = tuple(reader.u16() for _ in range(count))
-        has_face, is_untrue = bool(flags & FLAG_HAS_FACE), bool(flags & FLAG_IS_UNTRUE)
-        return cls(seq, capture_ms, has_face, reader.rest(), references, is_untrue)
+        check_length("param packet", data, 1, _LONG.size + _MARK.size * (MAX_FRAMES - 1) + MAX_PAYLOAD_BYTES)
+        kind, count, bits = data[0] >> 4, (data[0] >> 2 & 3) + 1, data[0] & 3
+        if kind not in (LONG_TYPE, SHORT_TYPE):
+            raise WireError(f"param packet: type {kind}, this version knows {LONG_TYPE} and {SHORT_TYPE}")
+        reader = Reader("param packet", data[1:])
+        if kind == LONG_TYPE:
+            seq, capture_ms = reader.u32(), reader.u32()
+        else:
+            seq, capture_ms = reader.u8(), reader.u16()
+        frames = [_mark(0, bits)]
+        for _ in range(count - 1):
+            mark = reader.u16()
+            frames.append(_mark(mark & MAX_OFFSET_MS, mark >> 14))
+        records = reader.rest()
+        if kind == SHORT_TYPE:
+            if near is None:
+                return None
+            seq = _nearest(seq, near.seq, U8_MAX + 1)
+            capture_ms = _nearest(capture_ms, near.capture_ms, U16_MAX + 1)
+        return cls(seq, capture_ms, tuple(frames), records)
 
 
-def parse_params(data: bytes) -> ParamPacket:
-    """One message of the channel `params`; raises WireError and nothing else."""
-    return ParamPacket.parse(data)
+def _mark(offset_ms: int, bits: int) -> FrameMark:
+    return FrameMark(offset_ms, bool(bits & 1), bool(bits & 2))
+
+
+def _nearest(low: int, near: int, modulus: int) -> int:
+    """The number nearest to `near`, both modulo 2**32, that is `low` modulo `modulus`."""
+    ahead = (low - near + modulus // 2) % modulus - modulus // 2
+    return (near + ahead) % (U32_MAX + 1)
 
 
 class Reader:

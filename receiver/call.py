@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
+from headgan.codec.param_code import shipped_code
 from headgan.codec.params import FaceParams, parse_identity
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.still import decode_still
@@ -43,6 +44,7 @@ from headgan.proto.session import (
 from headgan.proto.signalling import Address, Listener
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, Frame, ViewerStats
+from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
 
@@ -63,6 +65,7 @@ class ReceiveSettings:
         references: how many pictures of the sender to hold.
         fuses: from how many of them to draw one frame, at most.
         remember: name under which they are kept for the next call, or None.
+        record_plain: whether the recording has no sign on pictures that are held.
     """
 
     listen: Address
@@ -72,6 +75,7 @@ class ReceiveSettings:
     references: int = DEFAULT_CAPACITY
     fuses: int = 1
     remember: str | None = None
+    record_plain: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +120,7 @@ class ReceiverCall:
         self.first_ms = 0.0
         self.last_ms = 0.0
         self.references_known = 0
+        self.reader = FrameReader()
         self._settings = settings
         self._model = model
         self._generator = generator
@@ -170,9 +175,8 @@ class ReceiverCall:
                 role=Role.RECEIVER,
                 agent=f"headgan-recv {version('headgan')}",
                 rate_fps=settings.rate_fps,
-                model_id=self._model.model_id,
+                model_id=shipped_code().id_with(self._model.model_id),
                 capabilities=(
-                    "params-float32",
                     "gaze",
                     LIVE_VIDEO_CAPABILITY,
                     *((REMEMBERS,) if self._contacts else ()),
@@ -182,7 +186,12 @@ class ReceiverCall:
                 references=settings.references if self._own_reference is None else 1,
                 fuses=settings.fuses if self._own_reference is None else 1,
             )
-            link = Link(self.peer, Session(hello), clock_ms=self._clock_ms, on_params=self._take)
+            link = Link(
+                self.peer,
+                Session(hello),
+                clock_ms=self._clock_ms,
+                on_params=lambda packet: self._take(packet, link),
+            )
             try:
                 async with link:
                     await self._talk(link, stopped)
@@ -241,6 +250,8 @@ class ReceiverCall:
                     self.playback.show_video(self._video_decoder.decode(data))
             case LineSilent():
                 self._publish(ViewerStats("no connection"))
+                if self.playback:
+                    self.playback.line_silent()
             case LineBack():
                 self._publish(self._newest)
             case PeerBye(bye):
@@ -324,6 +335,7 @@ class ReceiverCall:
             reference.picture_rgb,
             rate_fps=self._hello.rate_fps if self._hello else self._settings.rate_fps,
             record_path=self._settings.record_path,
+            record_plain=self._settings.record_plain,
             clock_ms=self._clock_ms,
             age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
             show=self._show,
@@ -343,25 +355,36 @@ class ReceiverCall:
         if hello is None or hello.references == 1:
             log.info("%s is not remembered: that side sends one picture only", name)
             return
+        if self._contacts.is_of_another(name, self._caller(), self._model):
+            log.warning(
+                "this call is not remembered: %s is another person, who is kept as before; "
+                "give --remember another name, or forget that person with headgan contacts --delete %s",
+                name,
+                name,
+            )
+            return
         try:
             references = {reference_digest(reference): reference for reference in playback.references}
             self._contacts.keep(name, self._model.model_id, references)
         except DeviceError as error:
             log.warning("this call is not remembered: %s", error)
 
-    def _take(self, packet: ParamPacket) -> None:
-        """Takes a packet from the network; WireError if its payload is malformed."""
-        params = FaceParams.parse(packet.payload) if packet.has_face else None
-        self._highest_seq = max(self._highest_seq, packet.seq)
-        if self.playback:
-            self.playback.take(
-                packet.seq,
-                packet.capture_ms,
-                params,
-                self._clock_ms(),
-                packet.references,
-                is_untrue=packet.is_untrue,
-            )
+    def _take(self, packet: ParamPacket, link: Link) -> None:
+        """Takes a packet from the network; WireError if its records are malformed."""
+        now_ms = self._clock_ms()
+        self._highest_seq = max(self._highest_seq, packet.seq + len(packet.frames) - 1)
+        for frame in self.reader.read(packet, now_ms):
+            if self.playback:
+                self.playback.take(
+                    frame.seq,
+                    frame.capture_ms,
+                    frame.params,
+                    now_ms,
+                    frame.references,
+                    is_untrue=frame.is_untrue,
+                )
+        if self.reader.wants_refresh(now_ms):
+            link.want_refresh()
 
     @staticmethod
     def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:

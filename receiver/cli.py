@@ -49,6 +49,7 @@ class ReceiveOptions:
         "127.0.0.1:0", "where the page is served; port 0 takes a free one", metavar="HOST:PORT"
     )
     record: Path | None = option(None, "record what is shown, as MP4", metavar="FILE")
+    record_plain: bool = option(False, "record without the sign on pictures that are held")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
     draw: str = option(
         "auto",
@@ -94,6 +95,7 @@ def _receive(options: ReceiveOptions) -> int:
         record_path=options.record,
         references=options.references,
         remember=options.remember,
+        record_plain=options.record_plain,
     )
     check_writable(options.record, "--record")
     check_writable(options.stats, "--stats")

@@ -62,6 +62,11 @@ def number_texts(stats: ViewerStats) -> list[str]:
     return [*texts, stats.provider] if stats.provider else texts
 
 
+def short_text(state: State) -> str:
+    """The state in a few words, such as "No connection", where there is no room for what follows from it."""
+    return STATE_TEXTS[state].partition(":")[0]
+
+
 def check_frame(frame_rgb: Frame) -> None:
     """Raises ValueError unless `frame_rgb` is uint8 [H, W, 3] and not empty."""
     if frame_rgb.dtype != np.uint8 or frame_rgb.ndim != 3 or frame_rgb.shape[2] != 3 or not frame_rgb.size:

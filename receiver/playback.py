@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
-from headgan.codec.timed_writer import TimedWriter
-from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.receiver.display import State
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
+from headgan.receiver.recording import Recording
 
 log = logging.getLogger(__name__)
 
@@ -97,6 +96,7 @@ class Playback:
         show: Callable[[ShownPicture], None],
         capacity: int = 1,
         fuses: int = 1,
+        record_plain: bool = False,
     ) -> None:
         """Starts the thread.
 
@@ -110,6 +110,7 @@ class Playback:
             show: takes each picture, on the drawing thread; must not block.
             capacity: how many references are held.
             fuses: from how many of them one frame is drawn, at most.
+            record_plain: whether the recording has no sign on pictures that are held.
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
@@ -128,7 +129,9 @@ class Playback:
         # The newest frame of live video; of no use any more once a face is drawn.
         self._video: NDArray[np.uint8] | None = None
         self._rate_fps = rate_fps
-        self._record_path = record_path
+        self._recording: Recording | None = None
+        if record_path is not None:
+            self._recording = Recording(record_path, rate_fps=rate_fps, is_plain=record_plain)
         self._clock_ms = clock_ms
         self._age_ms = age_ms
         self._show = show
@@ -173,6 +176,11 @@ class Playback:
         with self._changed:
             self._video = picture_rgb
             self.video_frames += 1
+
+    def line_silent(self) -> None:
+        """Learns that nothing arrives any more, which the recording is to show."""
+        if self._recording is not None:
+            self._recording.line_silent()
 
     def hold(self, number: int, reconstructor: Reconstructor, replaces: int | None) -> None:
         """Takes one more reference, in place of another if it names one.
@@ -220,15 +228,17 @@ class Playback:
 
     def _play(self, stack: ExitStack) -> None:
         """Draws until the end; a recording is finished by `stack`."""
-        writer: TimedWriter | None = None
+        recording = self._recording
+        if recording is not None:
+            stack.callback(recording.close)
         while (due := self._next_due()) is not None:
             shown = self._draw(due)
             self._show(shown)
-            if writer is None and self._record_path is not None:
-                writer = stack.enter_context(self._open_writer(self._record_path, due))
-            if writer:
+            if recording is not None:
                 with self.times.measure("record"):
-                    writer.write(shown.picture_rgb, due.capture_ms)
+                    if not recording.is_open:
+                        recording.open(self._start_ms(due))
+                    recording.write(shown.picture_rgb, shown.state, due.capture_ms)
 
     def _next_due(self) -> Due[_Frame] | None:
         """Waits for the next packet's time; None at the end."""
@@ -286,10 +296,9 @@ class Playback:
             found = [self._memory.get(number) or given_up.get(number) for number in references or (0,)]
         return [one for one in found if one is not None][: self._fuses]
 
-    def _open_writer(self, path: Path, first: Due[_Frame]) -> TimedWriter:
-        # The video starts with the first frame that was sent, even when it came too late or never.
+    def _start_ms(self, first: Due[_Frame]) -> float:
+        """When a recording starts: with the first frame that was sent, even when it came too late or never."""
         with self._changed:
             earliest = self._buffer.earliest or first
         lead_ms = min(earliest.seq * 1000 / self._rate_fps, _MAX_LEAD_MS)
-        start_ms = earliest.capture_ms - lead_ms
-        return TimedWriter(path, size=CROP_SIZE, rate_fps=self._rate_fps, start_ms=start_ms)
+        return earliest.capture_ms - lead_ms

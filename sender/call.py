@@ -9,38 +9,37 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 
-from headgan.codec.memory import DEFAULT_CAPACITY
+from headgan.codec.param_code import shipped_code
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
-from headgan.codec.reference_planner import DEFAULT_KBPS
-from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
-from headgan.proto.clock import wrap_ms
-from headgan.proto.control import Bye, ByeReason
+from headgan.proto.control import Bye, ByeReason, RefreshWanted
 from headgan.proto.errors import DeviceError, HeadganError, PeerError
 from headgan.proto.hello import Hello, Role
-from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
-from headgan.proto.signalling import Address, call
-from headgan.proto.wire import ParamPacket
+from headgan.proto.signalling import call
+from headgan.proto.wire_course import WireCourse
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.camera import Camera
 from headgan.sender.closed_loop import ClosedLoop
-from headgan.sender.frame_plan import FramePlan, FramePlanner
+from headgan.sender.frame_plan import FramePlanner
+from headgan.sender.frame_sender import FrameSender, SendCounts
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import MemoryFiller
 from headgan.sender.own_looks import OwnLooks
+from headgan.sender.param_packer import ParamPacker
+from headgan.sender.send_settings import SendSettings
 from headgan.sender.shipping import Shipping
 from headgan.sender.sources import Source
 
@@ -49,57 +48,6 @@ log = logging.getLogger(__name__)
 # The last frame goes over a channel that keeps no order: Bye must not overtake it.
 _BEFORE_BYE_S = 0.05
 _UNSEEN_NOTICE_S = 2.0
-
-
-@dataclass(frozen=True)
-class SendSettings:
-    """What a call needs to know.
-
-    Attributes:
-        peer: where the receiver listens.
-        ice: STUN and TURN servers.
-        rate_fps: frames a second.
-        crop_path: where the video that is encoded goes, or None.
-        references: how many pictures of the caller the receiver may hold.
-        reference_kbps: kbit/s that sending them may cost.
-        fallback_kbps: kbit/s of the video that is sent while no face can be drawn; 0 for none.
-    """
-
-    peer: Address
-    ice: IceConfig
-    rate_fps: float
-    crop_path: Path | None
-    references: int = DEFAULT_CAPACITY
-    reference_kbps: float = DEFAULT_KBPS
-    fallback_kbps: float = 0.0
-
-
-@dataclass
-class SendCounts:
-    """What became of the frames.
-
-    Attributes:
-        sent: frames of the call; each has a number on the wire.
-        held_back: of these, frames that were dropped because the network still held the one before.
-        without_face: of these, frames in which the caller was not seen.
-        untrue: of these, frames whose face cannot be drawn as it is, such as behind a hand.
-        first_ms: time of the first frame, by this side's clock.
-        last_ms: time of the last frame.
-    """
-
-    sent: int = 0
-    held_back: int = 0
-    without_face: int = 0
-    untrue: int = 0
-    first_ms: float = 0.0
-    last_ms: float = 0.0
-
-    @property
-    def fps(self) -> float | None:
-        """Frames a second over the call; None before the second frame."""
-        if self.sent < 2:
-            return None
-        return (self.sent - 1) * 1000 / (self.last_ms - self.first_ms)
 
 
 @dataclass
@@ -123,18 +71,32 @@ class SenderCall:
     clock_ms: Callable[[], float]
     own: OwnLooks | None = None
     open_generator: Callable[[], Generator] | None = None
-    counts: SendCounts = field(default_factory=SendCounts)
     peer: Peer | None = None
     dropped: int = 0
     skipped: int = 0
     farewell: str = ""
     planner: FramePlanner = field(default_factory=FramePlanner)
+    packer: ParamPacker = field(init=False)
+    frames: FrameSender = field(init=False)
+    course: WireCourse = field(default_factory=WireCourse)
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
-    _shipping: Shipping | None = None
     _is_handed_over: bool = False
-    _frames_unseen: int = 0
+
+    def __post_init__(self) -> None:
+        self.packer = ParamPacker(
+            rate_fps=self.settings.rate_fps,
+            frames_per_packet=self.settings.frames_per_packet,
+            quality=self.settings.quality,
+            kbps=self.settings.face_kbps,
+        )
+        self.frames = FrameSender(self.packer, self.settings.rate_fps)
+
+    @property
+    def counts(self) -> SendCounts:
+        """What became of the frames."""
+        return self.frames.counts
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Makes the call; returns when the file is over, the other side hangs up, or `stopped` is set.
@@ -154,7 +116,13 @@ class SenderCall:
             if self.own is not None and self.settings.references > 1:
                 await asyncio.to_thread(self.own.compare, reference)
             session = Session(self._hello(reference), message)
-            link = Link(self.peer, session, clock_ms=self.clock_ms, on_params=lambda _packet: None)
+            link = Link(
+                self.peer,
+                session,
+                clock_ms=self.clock_ms,
+                on_params=lambda _packet: None,
+                on_arrived=self.packer.arrived,
+            )
             async with link:
                 await self._talk(link, reference, stopped)
         except HeadganError as error:
@@ -182,9 +150,9 @@ class SenderCall:
             role=Role.SENDER,
             agent=f"headgan-send {version('headgan')}",
             rate_fps=self.settings.rate_fps,
-            model_id=self.model.model_id,
+            model_id=shipped_code().id_with(self.model.model_id),
             identity=identity_to_bytes(reference.identity),
-            capabilities=("params-float32", "gaze"),
+            capabilities=("gaze",),
             references=self.settings.references,
             known=self.own.offered if self.own else (),
             near=self.own.near if self.own else 0,
@@ -194,7 +162,8 @@ class SenderCall:
         """The first reference; where more are to follow it begins their chain."""
         payload = reference.params.to_bytes()
         if self.settings.references == 1:
-            return Reference(encode_still(reference.picture_rgb), MEDIA_TYPE, payload)
+            still = encode_still(reference.picture_rgb)
+            return Reference(still.data, still.media_type, payload)
         self._encoder = PictureEncoder()
         self._coded = self._encoder.encode(reference.picture_rgb)
         return Reference(self._coded.data, CHAIN_MEDIA_TYPE, payload)
@@ -205,6 +174,7 @@ class SenderCall:
         events = asyncio.create_task(link.next_event())
         camera: asyncio.Task[None] | None = None
         shipping: asyncio.Task[None] | None = None
+        watching = asyncio.create_task(self._watch_wire())
         try:
             while True:
                 waiting = {stop, events} | ({camera} if camera else set())
@@ -213,11 +183,14 @@ class SenderCall:
                     event = events.result()
                     if isinstance(event, StartStreaming):
                         self.planner = self._open_planner(link, reference)
-                        shipping = asyncio.create_task(self._open_shipping(link).run())
-                        camera = asyncio.create_task(self._stream(link))
+                        ships = Shipping(link, self.settings.reference_kbps, self.planner.live)
+                        shipping = asyncio.create_task(ships.run())
+                        camera = asyncio.create_task(self._stream(link, ships))
                     elif isinstance(event, ReferenceAnswered):
                         if self.planner.filler is not None:
                             self.planner.filler.answered(event.number, is_held=event.is_held)
+                    elif isinstance(event, RefreshWanted):
+                        self.packer.refresh()
                     elif self._is_end(event):
                         break
                     events = asyncio.create_task(link.next_event())
@@ -230,10 +203,15 @@ class SenderCall:
                     break
         finally:
             error = await self._stop_camera(camera)
-            await end_tasks(stop, events, *([shipping] if shipping else []))
+            await end_tasks(stop, events, watching, *([shipping] if shipping else []))
             self.planner.close()
         if error is not None:
             raise error
+
+    async def _watch_wire(self) -> None:
+        while self.peer is not None:
+            self.course.add(self.peer.wire_bytes())
+            await asyncio.sleep(1)
 
     def _open_planner(self, link: Link, reference: ReferenceImage) -> FramePlanner:
         """What this receiver can make use of; nothing where it shows a picture of its own."""
@@ -263,10 +241,6 @@ class SenderCall:
             fuses=link.session.fuses,
             known=known,
         )
-
-    def _open_shipping(self, link: Link) -> Shipping:
-        self._shipping = Shipping(link, self.settings.reference_kbps, self.planner.live)
-        return self._shipping
 
     def _is_end(self, event: Event) -> bool:
         match event:
@@ -306,16 +280,21 @@ class SenderCall:
         await asyncio.wait([camera])
         return camera.exception()
 
-    async def _stream(self, link: Link) -> None:
+    async def _stream(self, link: Link, ships: Shipping) -> None:
         """Runs the camera's thread; each analysed frame comes back to the event loop and is sent."""
         loop = asyncio.get_running_loop()
 
         def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
             with self.analyser.times.measure("references"):
                 plan = self.planner.plan(frame, capture_ms)
-            loop.call_soon_threadsafe(self._send, link, frame, capture_ms, plan)
+            with self.analyser.times.measure("encode"):
+                packet = self.packer.add(frame.params, plan.references, capture_ms, is_untrue=plan.is_untrue)
+            loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
         await asyncio.to_thread(self._work, deliver)
+        packet = self.packer.flush()
+        if packet is not None and not link.session.is_over:
+            self.frames.send_packet(link, packet)
 
     def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
         """The camera's thread."""
@@ -345,39 +324,6 @@ class SenderCall:
         if path is None:
             return None
         return TimedWriter(path, size=CROP_SIZE, rate_fps=self.settings.rate_fps, start_ms=start_ms)
-
-    def _send(self, link: Link, frame: AnalysedFrame, capture_ms: float, plan: FramePlan) -> None:
-        if link.session.is_over:
-            return
-        counts = self.counts
-        payload = frame.params.to_bytes() if frame.params else b""
-        has_face = frame.params is not None
-        packet = ParamPacket(
-            counts.sent, wrap_ms(int(capture_ms)), has_face, payload, plan.references, plan.is_untrue
-        )
-        if counts.sent == 0:
-            counts.first_ms = capture_ms
-        counts.last_ms = capture_ms
-        counts.sent += 1
-        counts.without_face += not has_face
-        counts.untrue += plan.is_untrue
-        self._notice_face(is_shown=has_face and not plan.is_untrue)
-        try:
-            counts.held_back += not link.send_params(packet)
-        except PeerError as error:
-            counts.held_back += 1
-            log.debug("frame %d was not sent: %s", packet.seq, error)
-        if self._shipping is not None and plan.shipment is not None:
-            self._shipping.add_reference(plan.shipment)
-        if self._shipping is not None and plan.video is not None:
-            self._shipping.add_video(plan.video, capture_ms)
-
-    def _notice_face(self, *, is_shown: bool) -> None:
-        """Tells the user, once each time, when the face could not be shown for two seconds."""
-        self._frames_unseen = 0 if is_shown else self._frames_unseen + 1
-        if self._frames_unseen == round(_UNSEEN_NOTICE_S * self.settings.rate_fps):
-            instead = "your last picture" if self.planner.live is None else "video at a low rate"
-            log.info("no face in view, or a covered one: the other side sees %s", instead)
 
 
 def _raise_for(bye: Bye) -> None:

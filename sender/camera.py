@@ -18,10 +18,10 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from headgan.codec.rate_grid import RateGrid, RateLimit
 from headgan.proto.errors import DeviceError
 from headgan.proto.program import monotonic_ms
 from headgan.sender.devices import LIST_HINT, CameraInfo, DeviceSource, list_cameras
-from headgan.sender.rate_grid import RateGrid, RateLimit
 from headgan.sender.read_ahead import ReadAhead
 from headgan.sender.sources import FileSource, Source, SourceFrame
 

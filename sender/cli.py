@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
+from headgan.codec.param_code import UNITS_PER_PX
+from headgan.codec.param_encoder import DEFAULT_QUALITY
+from headgan.codec.quantizer import STEPS, step_of
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
@@ -23,9 +26,11 @@ from headgan.proto.program import check_writable, monotonic_ms, run_until_stoppe
 from headgan.proto.signalling import parse_address
 from headgan.proto.wire_meter import wire_report
 from headgan.sender.analysis import FaceAnalyser
-from headgan.sender.call import SenderCall, SendSettings
+from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
 from headgan.sender.own_looks import OwnLooks
+from headgan.sender.param_packer import NARROW_MS, frames_in
+from headgan.sender.send_settings import SendSettings
 
 PROG = "headgan-send"
 
@@ -46,6 +51,16 @@ class SendOptions:
     fallback: float = option(
         0.0, "kbit/s of video that is sent while your face cannot be drawn; 0 for none", metavar="KBPS"
     )
+    quality: float = option(DEFAULT_QUALITY, "of your face's movement, 0 (coarse) to 1 (fine)")
+    face_kbps: float = option(
+        0.0,
+        "kbit/s that your face's movement may cost, instead of --quality; 0 holds the quality",
+        metavar="KBPS",
+    )
+    packet_ms: float = option(
+        40.0, "put frames of so long, up to four, in a packet: fewer bytes of headers, later"
+    )
+    narrow: bool = option(False, "the same as --packet-ms 120: half the bytes on the wire")
     remember: bool = option(
         False,
         "keep these pictures on this machine too: where the other side remembers you, none is sent again",
@@ -89,6 +104,11 @@ def _send(options: SendOptions) -> int:
         raise UsageError(f"--kbps {options.kbps:g}: give 0.1 to 10000")
     if options.fallback and not 5 <= options.fallback <= 10_000:
         raise UsageError(f"--fallback {options.fallback:g}: give 5 to 10000, or 0 for no video")
+    if options.face_kbps and not 0.1 <= options.face_kbps <= 100:
+        raise UsageError(f"--face-kbps {options.face_kbps:g}: give 0.1 to 100, or 0 to hold the quality")
+    if not 0 < options.packet_ms <= 1000:
+        raise UsageError(f"--packet-ms {options.packet_ms:g}: give more than 0, to 1000")
+    step_of(options.quality)
     if options.crop != "none":
         parse_crop(options.crop)
     settings = SendSettings(
@@ -99,6 +119,9 @@ def _send(options: SendOptions) -> int:
         references=options.references,
         reference_kbps=options.kbps,
         fallback_kbps=options.fallback,
+        quality=options.quality,
+        face_kbps=options.face_kbps or None,
+        frames_per_packet=frames_in(NARROW_MS if options.narrow else options.packet_ms, options.fps),
     )
     if options.remember and options.references == 1:
         raise UsageError("--remember: there is nothing to remember with --references 1")
@@ -159,6 +182,24 @@ def _video_stats(call: SenderCall) -> dict[str, int] | None:
     return None if live is None else {"frames": live.frames, "bytes": live.frame_bytes}
 
 
+def _param_stats(call: SenderCall, seconds: float) -> dict[str, Any]:
+    """What the parameters cost, and how they were coded: by steps in pixels, the share of the frames."""
+    counts, frames = call.packer.counts, max(1, sum(call.packer.counts.steps.values()))
+    return {
+        "packets": counts.packets,
+        "record_bytes": counts.coded_bytes,
+        "kbps": round(counts.coded_bytes * 8 / 1000 / seconds, 3) if seconds else None,
+        "target_kbps": call.packer.rate_kbps,
+        "loss": round(call.packer.loss, 4),
+        "refreshed": counts.refreshed,
+        "left_out": counts.left_out,
+        "step_px": {
+            f"{STEPS[step] / UNITS_PER_PX:.2f}": round(count / frames, 4)
+            for step, count in sorted(counts.steps.items())
+        },
+    }
+
+
 def sender_stats(call: SenderCall) -> dict[str, Any]:
     """What the sender saw of a call that is over, ready for JSON."""
     counts, analyser = call.counts, call.analyser
@@ -170,6 +211,7 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
         "seconds": round(seconds, 2),
         "fps": None if counts.fps is None else round(counts.fps, 2),
         "frames": {
+            "analysed": counts.analysed,
             "sent": counts.sent,
             "held_back": counts.held_back,
             "no_face": counts.without_face,
@@ -180,6 +222,7 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
         "references": _reference_stats(call),
         "compared": call.planner.loop.truth.compared if call.planner.loop else 0,
         "video": _video_stats(call),
+        "params": _param_stats(call, seconds),
         "faces_lost": analyser.faces_lost,
         "reframed": analyser.reframed,
         "fit_error_px": analyser.fit_error_px(),
@@ -187,4 +230,5 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
     }
     if call.peer:
         stats.update(wire_report(call.peer.wire_bytes(), seconds))
+        stats["wire_course_kbit"] = call.course.to_json()
     return stats

@@ -1,5 +1,9 @@
 """References and frames of live video in, small messages at their rates out: they must not hold up a frame.
 
+One is handed over when the one before it is on the wire. So a line that is cut, or slower than the rates, has no more
+than one of them queued; the rest waits here, and no newer frame of live video is made meanwhile. SCTP takes a second to
+notice that a line is cut: what it sends in this second it sends once more afterwards.
+
 Belongs to the event loop.
 """
 
@@ -27,6 +31,11 @@ class Shipping:
         # The planner has one reference on its way at a time, the live video one frame: neither queue can grow.
         self._shipments: asyncio.Queue[Shipment] = asyncio.Queue()
         self._frames: asyncio.Queue[tuple[bytes, float]] = asyncio.Queue()
+
+    @property
+    def has_video(self) -> bool:
+        """Whether there is live video where no face can be drawn."""
+        return self._live is not None
 
     def add_reference(self, shipment: Shipment) -> None:
         """Sends it after those before it."""
@@ -62,10 +71,13 @@ class Shipping:
             # The first frame is several times as large as the others.
             await self._send(messages, self._live.kbps * (_URGENT if is_first else 1))
             is_first = False
+            # The next frame is worth more the later it is made: it must not wait for the end of this one.
+            await self._link.control_drained()
             self._live.sent()
 
     async def _send(self, messages: Iterable[bytes], kbps: float) -> None:
         for message in messages:
+            await self._link.control_drained()
             if self._link.session.is_over:
                 return
             self._link.send_control(message)

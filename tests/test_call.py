@@ -17,11 +17,15 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
+from headgan.codec.param_code import shipped_code
+from headgan.codec.param_encoder import Face, ParamEncoder
+from headgan.codec.param_record import _LAG_STARTS
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
-from headgan.codec.still import MEDIA_TYPE, encode_still
+from headgan.codec.range_coder import RangeEncoder
+from headgan.codec.still import AV1_MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
-from headgan.models.contacts import OWN, Contacts
+from headgan.models.contacts import OWN, Contacts, reference_digest
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
@@ -39,18 +43,21 @@ from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
-from headgan.proto.wire import ParamPacket
+from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.display import Frame, ViewerStats
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.stats import receiver_stats
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
-from headgan.sender.call import SenderCall, SendSettings
+from headgan.sender.call import SenderCall
 from headgan.sender.cli import sender_stats
 from headgan.sender.own_looks import OwnLooks
+from headgan.sender.param_packer import ParamPacker
+from headgan.sender.send_settings import SendSettings
 from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()
+CALL_ID = shipped_code().id_with(MODEL.model_id)
 IDENTITY = np.zeros(MODEL.identity_size, np.float32)
 GENERATOR = OnnxGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
 LIMIT_S = 20.0
@@ -441,6 +448,12 @@ async def test_an_outage_is_shown_and_changes_nothing(
         record.getMessage() for record in caplog.records if "the other side is back" in record.getMessage()
     ]
     assert len(told) == 1
+    # The recording has a sign while the outage was known, and before and after it none.
+    shown = [frame.frame_rgb for frame in read_video(talk.out)]
+    signed = [float(one[233:235, 8:60].mean()) < 0.7 * float(one[226:230, 8:60].mean()) for one in shown]
+    places = [place for place, is_signed in enumerate(signed) if is_signed]
+    assert len(places) > 5 and places[-1] - places[0] < 2.5 * RATE_FPS
+    assert places[0] > 0 and places[-1] < len(signed) - 10
 
 
 async def test_a_good_bye_that_is_lost_is_said_again(tmp_path: Path) -> None:
@@ -500,13 +513,19 @@ async def test_the_next_call_begins_with_what_the_last_one_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     named: list[int] = []
-    send = Link.send_params
+    add = ParamPacker.add
 
-    def spy(link: Link, packet: ParamPacket) -> bool:
-        named.extend(packet.references)
-        return send(link, packet)
+    def spy(
+        packer: ParamPacker,
+        params: FaceParams | None,
+        references: tuple[int, ...],
+        *words: float,
+        **rest: bool,
+    ) -> ParamPacket | None:
+        named.extend(references)
+        return add(packer, params, references, *words, **rest)
 
-    monkeypatch.setattr(Link, "send_params", spy)
+    monkeypatch.setattr(ParamPacker, "add", spy)
     store = Contacts(tmp_path / "sender")
     sent, received = await turning_call(tmp_path, OwnLooks(store, MODEL, is_remembering=True))
     assert sent["references"]["known"] == received["references_known"] == 0
@@ -541,6 +560,25 @@ async def test_a_call_that_fails_is_remembered_once_it_showed_something(tmp_path
     assert isinstance(await talk.receiving.end(), DeviceError)
     (kept,) = talk.contacts.load("ana", MODEL.model_id).values()
     assert kept.params.to_bytes() == face().to_bytes()
+
+
+@pytest.mark.parametrize("is_another", [True, False])
+async def test_a_contact_is_not_replaced_by_another_person(
+    is_another: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = Call(tmp_path, remember="ana")
+    identity = IDENTITY + np.float32(1 if is_another else 0)
+    before = ReferenceImage(textured_picture(), identity, face(0.3))
+    talk.contacts.keep("ana", MODEL.model_id, {reference_digest(before): before})
+    sending = Side((await talk.sender(Clip(None))).run)
+    await talk.picture()
+    sending.stopped.set()
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    kept = talk.contacts.load("ana", MODEL.model_id)
+    assert (kept.keys() == {reference_digest(before)}) == is_another
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert any("headgan contacts --delete ana" in line for line in told) == is_another
 
 
 async def test_a_call_that_shows_nothing_is_not_remembered(tmp_path: Path) -> None:
@@ -585,7 +623,7 @@ async def test_a_photograph_of_ones_own_is_not_mixed_with_others(tmp_path: Path)
 
 async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_on(tmp_path: Path) -> None:
     talk = Call(tmp_path)
-    hello = Hello(Role.SENDER, "stranger", 25.0, MODEL.model_id, identity_to_bytes(IDENTITY), references=4)
+    hello = Hello(Role.SENDER, "stranger", 25.0, CALL_ID, identity_to_bytes(IDENTITY), references=4)
     async with stranger(talk, hello) as (_peer, link):
         await stream(link)
         encoder = PictureEncoder()
@@ -598,7 +636,7 @@ async def test_a_reference_that_cannot_be_decoded_is_refused_and_the_call_goes_o
             assert event == ReferenceAnswered(number, is_held=number == 2)
         # The second is drawn from; nobody knows the ninth.
         for seq, number in enumerate((2, 9)):
-            assert link.send_params(ParamPacket(seq, seq * 40, True, face().to_bytes(), (number,)))
+            assert link.send_params(packet(seq, seq * 40, face(), (number,)))
             await asyncio.sleep(0.1)
         await link.hang_up(ByeReason.ENDED, "done", frames_sent=2)
         assert await talk.receiving.end() is None
@@ -799,8 +837,15 @@ async def test_a_taken_port_is_one_sentence() -> None:
 
 # From here on one side is not a headgan but somebody who knows the protocol and means harm.
 
-SENDER_HELLO = Hello(Role.SENDER, "stranger", 25.0, MODEL.model_id, identity_to_bytes(IDENTITY))
-GOOD_REFERENCE = Reference(encode_still(REFERENCE.picture_rgb), MEDIA_TYPE, face().to_bytes())
+SENDER_HELLO = Hello(Role.SENDER, "stranger", 25.0, CALL_ID, identity_to_bytes(IDENTITY))
+GOOD_STILL = encode_still(REFERENCE.picture_rgb)
+GOOD_REFERENCE = Reference(GOOD_STILL.data, GOOD_STILL.media_type, face().to_bytes())
+
+
+def packet(seq: int, capture_ms: int, params: FaceParams, references: tuple[int, ...] = ()) -> ParamPacket:
+    """A packet of one frame, whose face follows from no other."""
+    records = ParamEncoder().encode(seq, [Face(params, references)])
+    return ParamPacket(seq, capture_ms, (FrameMark(),), records)
 
 
 @asynccontextmanager
@@ -842,17 +887,23 @@ async def test_frames_before_their_time_end_the_call(tmp_path: Path) -> None:
     talk = Call(tmp_path)
     async with stranger(talk) as (peer, _link):
         # The hello is on its way, but nothing that a receiver could draw.
-        assert peer.send_params(ParamPacket(0, 0, True, face().to_bytes()).to_bytes())
+        assert peer.send_params(packet(0, 0, face()).to_bytes())
         assert "before the reference was ready" in await refused(talk)
+
+
+def records_of_a_step_that_is_none() -> bytes:
+    coder = RangeEncoder()
+    coder.encode(0, _LAG_STARTS[1])  # a face that follows from no other
+    coder.encode_bits(31, 5)
+    return coder.finish()
 
 
 @pytest.mark.parametrize(
     ("packet", "complaint"),
     [
         (b"\x00" * 30, "param packet: type 0"),
-        (ParamPacket(0, 0, True, b"face").to_bytes(), "face parameters: 4 bytes"),
-        (ParamPacket(0, 0, True, b"\x01" + b"\xff" * 148).to_bytes(), "out of range"),
-        (ParamPacket(0, 0, True, face(-1.0).to_bytes()).to_bytes(), "scale"),
+        (ParamPacket(0, 0, (FrameMark(),), records_of_a_step_that_is_none()).to_bytes(), "step 31"),
+        (ParamPacket(0, 0, (FrameMark(),), bytes(200)).to_bytes(), "bytes too many"),
     ],
 )
 async def test_garbage_on_params_ends_the_call(packet: bytes, complaint: str, tmp_path: Path) -> None:
@@ -867,9 +918,9 @@ async def test_a_clock_that_jumps_ends_the_call_and_not_the_disk(tmp_path: Path)
     talk = Call(tmp_path)
     async with stranger(talk) as (_peer, link):
         await stream(link)
-        assert link.send_params(ParamPacket(0, 1000, True, face().to_bytes()))
+        assert link.send_params(packet(0, 1000, face()))
         await talk.picture()
-        assert link.send_params(ParamPacket(1, 2**31, True, face().to_bytes()))
+        assert link.send_params(packet(1, 2**31, face()))
         assert "clock jumped" in await refused(talk)
     assert count_frames(talk.out) == 1
 
@@ -877,13 +928,12 @@ async def test_a_clock_that_jumps_ends_the_call_and_not_the_disk(tmp_path: Path)
 @pytest.mark.usefixtures("real_pictures")
 async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) -> None:
     talk = Call(tmp_path)
-    studio = Reference(
-        encode_still(FRAME_RGB[:, 40:296][:256].repeat(2, 0)[:256]), MEDIA_TYPE, face().to_bytes()
-    )
+    still = encode_still(FRAME_RGB[:, 40:296][:256].repeat(2, 0)[:256])
+    studio = Reference(still.data, still.media_type, face().to_bytes())
     async with stranger(talk, reference=studio) as (_peer, link):
         await stream(link)
         for seq, params in enumerate([face(10.0), face(0.02), face()]):
-            assert link.send_params(ParamPacket(seq, seq * 40, True, params.to_bytes()))
+            assert link.send_params(packet(seq, seq * 40, params))
             await asyncio.sleep(0.06)
         await link.hang_up(ByeReason.ENDED, "done", frames_sent=3)
         assert await talk.receiving.end() is None
@@ -893,9 +943,9 @@ async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("reference", "complaint"),
     [
-        (Reference(b"no picture", MEDIA_TYPE, face().to_bytes()), "not a plain lossy WebP"),
+        (Reference(b"no picture", AV1_MEDIA_TYPE, face().to_bytes()), "not an AV1 picture"),
         (Reference(GOOD_REFERENCE.image, "image/png", face().to_bytes()), "'image/png' is not known"),
-        (Reference(GOOD_REFERENCE.image, MEDIA_TYPE, b""), "face parameters: 0 bytes"),
+        (Reference(GOOD_REFERENCE.image, AV1_MEDIA_TYPE, b""), "face parameters: 0 bytes"),
     ],
 )
 async def test_a_reference_that_is_none_ends_the_call(
@@ -924,7 +974,7 @@ async def test_another_face_model_is_told_to_both(tmp_path: Path) -> None:
 @asynccontextmanager
 async def strange_receiver(clip: Clip) -> AsyncIterator[tuple[Peer, Link, Side]]:
     """A sender and the stranger that it calls; the stranger has said hello."""
-    hello = Hello(Role.RECEIVER, "stranger", 25.0, MODEL.model_id)
+    hello = Hello(Role.RECEIVER, "stranger", 25.0, CALL_ID)
     async with Listener("127.0.0.1", 0, IceConfig()) as listener:
         settings = SendSettings(listener.address, IceConfig(), RATE_FPS, None)
         sending = Side(SenderCall(clip, QuickAnalyser(), MODEL, settings, clock_ms).run)
@@ -950,7 +1000,7 @@ async def test_garbage_from_a_receiver_ends_the_call() -> None:
 async def test_frames_from_a_receiver_end_the_call() -> None:
     async with strange_receiver(Clip(None)) as (peer, link, sending):
         await link.next_event()
-        peer.send_params(ParamPacket(0, 0, False, b"").to_bytes())
+        peer.send_params(ParamPacket(0, 0, (FrameMark(has_face=False),), b"").to_bytes())
         assert isinstance(await sending.end(), WireError)
 
 

@@ -12,6 +12,7 @@ import pytest
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.models import cli, contacts
 from headgan.models.contacts import OWN, Contacts, check_name, data_folder, reference_digest
+from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.errors import DeviceError, UsageError
 
@@ -168,6 +169,27 @@ def test_the_contact_with_most_matches_is_found(tmp_path: Path) -> None:
     # Another face than the one that was kept does not move these pictures.
     assert store.find(offered, IDENTITY + 1, MODEL_ID) == ("", {})
     assert store.find([bytes(16)], IDENTITY, MODEL_ID) == ("", {})
+
+
+def test_another_person_is_told_from_another_estimate_of_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = MorphableModel.load()
+    rng = np.random.default_rng(5)
+    ana, bo, noise = (rng.normal(size=60).astype(np.float32) * model.identity_std for _ in range(3))
+    store = Contacts(tmp_path)
+    store.keep("ana", model.model_id, named(looks(1, ana)))
+    store.keep("old", MODEL_ID, named(looks(1, ana)))
+    assert not store.is_of_another("ana", ana, model)
+    assert not store.is_of_another("ana", ana + 0.7 * noise, model)
+    assert store.is_of_another("ana", bo, model)
+    assert store.is_of_another("ana", np.zeros(60, np.float32), model)
+    # Nothing can be said of those whom nobody knows, or who are kept for another model.
+    assert not store.is_of_another("bo", bo, model)
+    assert not store.is_of_another("old", bo, model)
+    (tmp_path / "contacts" / "ana" / "index.json").write_text("")
+    assert not store.is_of_another("ana", bo, model)
+    assert "is damaged and not used" in caplog.text
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="has places of its own")

@@ -29,7 +29,7 @@ from headgan.proto.session import (
     SessionState,
     StartStreaming,
 )
-from headgan.proto.wire import ParamPacket
+from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
 REFERENCE = Reference(bytes(40_000), "image/webp", b"face")
@@ -46,7 +46,11 @@ class MemoryPeer:
         self.sent: list[bytes] = []
         self._on_control: Callable[[bytes], None] = lambda _data: None
         self._on_params: Callable[[bytes], None] = lambda _data: None
+        self._on_arrived: Callable[[int], None] = lambda _number: None
         self.lose: Callable[[], None] = lambda: None
+        self.has_room, self.is_drained = asyncio.Event(), asyncio.Event()
+        self.has_room.set()
+        self.is_drained.set()
 
     def listen(
         self,
@@ -54,20 +58,28 @@ class MemoryPeer:
         on_params: Callable[[bytes], None],
         on_control: Callable[[bytes], None],
         on_lost: Callable[[], None],
+        on_arrived: Callable[[int], None],
     ) -> None:
         self._on_params, self._on_control, self.lose = on_params, on_control, on_lost
+        self._on_arrived = on_arrived
 
     async def send_control(self, data: bytes) -> None:
         if self.is_closed:
             raise PeerError("the channel is not open")
+        await self.has_room.wait()
         self.sent.append(data)
         await asyncio.sleep(0)
         if self.other is not None and not self.is_mute:
             self.other.arrive(data)
 
-    def send_params(self, data: bytes) -> bool:
+    async def control_drained(self, limit_bytes: int = 0) -> None:
+        assert limit_bytes == 0
+        await self.is_drained.wait()
+
+    def send_params(self, data: bytes, number: int = 0) -> bool:
         if self.other is not None:
             asyncio.get_running_loop().call_soon(self.other.arrive_params, data)
+            asyncio.get_running_loop().call_soon(self._on_arrived, number)
         return True
 
     def arrive(self, data: bytes) -> None:
@@ -110,7 +122,7 @@ def side(role: Role, clock: Clock, *, model_id: bytes = MODEL_ID) -> Side:
     peer, params = MemoryPeer(), list[ParamPacket]()
 
     def take(packet: ParamPacket) -> None:
-        if packet.payload == b"bad":
+        if packet.records == b"bad":
             raise WireError("face parameters: bad")
         params.append(packet)
 
@@ -155,7 +167,7 @@ async def test_a_call_from_hello_to_good_bye() -> None:
     async with Pair() as pair:
         await pair.stream()
         assert pair.sender.link.session.state is SessionState.STREAMING
-        packet = ParamPacket(0, 7, True, b"face")
+        packet = ParamPacket(0, 7, (FrameMark(),), b"face")
         assert pair.sender.link.send_params(packet)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -175,6 +187,34 @@ async def test_what_is_queued_goes_out_before_the_peer_is_closed() -> None:
         await pair.sender.link.hang_up(ByeReason.HANGUP, "")
         # The answer was queued by the receiver, which leaves without ever waiting.
     assert pair.receiver.peer.sent[-1] == b"\x08"
+
+
+async def test_control_is_drained_once_nothing_is_queued_here_or_below() -> None:
+    async with Pair() as pair:
+        await pair.stream()
+        sender = pair.sender
+
+        async def waits() -> bool:
+            for _ in range(9):
+                await asyncio.sleep(0)
+            return not drained.done()
+
+        sender.peer.has_room.clear()
+        sender.link.send_control(Ping(1).to_bytes())
+        drained = asyncio.create_task(sender.link.control_drained())
+        assert await waits()
+        sender.peer.is_drained.clear()
+        sender.peer.has_room.set()
+        assert await waits()
+        # What is queued while it waits counts as well.
+        sender.peer.has_room.clear()
+        sender.link.send_control(Ping(2).to_bytes())
+        sender.peer.is_drained.set()
+        assert await waits()
+        sender.peer.has_room.set()
+        async with asyncio.timeout(LIMIT_S):
+            await drained
+        assert sender.peer.sent[-2:] == [Ping(1).to_bytes(), Ping(2).to_bytes()]
 
 
 async def test_a_silent_side_is_not_waited_for() -> None:
@@ -274,7 +314,7 @@ async def test_garbage_on_control_is_refused_and_told(garbage: bytes) -> None:
         assert bye.bye.reason is ByeReason.PROTOCOL_ERROR
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\x00" * 20, ParamPacket(0, 0, True, b"bad").to_bytes()])
+@pytest.mark.parametrize("garbage", [b"", b"\x00" * 20, ParamPacket(0, 0, (FrameMark(),), b"bad").to_bytes()])
 async def test_garbage_on_params_is_refused_and_told(garbage: bytes) -> None:
     async with Pair() as pair:
         await pair.stream()

@@ -71,6 +71,7 @@ def open_playback(
     age_ms: Callable[[int, float], float | None] = lambda _capture_ms, _now_ms: None,
     capacity: int = 1,
     fuses: int = 1,
+    record_plain: bool = False,
 ) -> Playback:
     return Playback(
         cast(Reconstructor, GreyFaces()),
@@ -82,6 +83,7 @@ def open_playback(
         show=screen.show,
         capacity=capacity,
         fuses=fuses,
+        record_plain=record_plain,
     )
 
 
@@ -244,6 +246,44 @@ def test_a_number_from_nowhere_does_not_fill_the_disk(tmp_path: Path) -> None:
     assert len(record(tmp_path / "a.mp4", [(2**32 - 2, 3), (2**32 - 1, 4)])) == 5 * RATE_FPS + 2
 
 
+def signed_frames(path: Path) -> list[bool]:
+    """Of each frame of a recording of grey pictures, whether something is drawn on it."""
+    return [int(np.ptp(frame.frame_rgb)) > 100 for frame in read_video(path)]
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_a_recording_shows_which_pictures_are_held(is_plain: bool, tmp_path: Path) -> None:
+    screen = Screen()
+    playback = open_playback(screen, record_path=tmp_path / "a.mp4", record_plain=is_plain)
+
+    def take(seq: int, *, has_face: bool = True, is_untrue: bool = False) -> None:
+        screen.has_shown.clear()
+        params = face(9) if has_face else None
+        playback.take(seq, seq * FRAME_MS, params, clock_ms(), is_untrue=is_untrue)
+        assert screen.has_shown.wait(5)
+
+    take(0)
+    take(1, is_untrue=True)
+    take(2, has_face=False)
+    take(3)
+    playback.show_video(np.full((256, 256, 3), 100, np.uint8))
+    take(5, has_face=False)  # live video; what is lost before it is not worth a sign
+    take(6)
+    playback.line_silent()
+    # Two that were under way in the outage, then those after it.
+    for seq in (7, 50, 57, 58):
+        take(seq)
+    take(108)  # the sender's camera stood still: the line did not
+    playback.close()
+    noticed = round((6 * FRAME_MS + 1500) / FRAME_MS)
+    held = {1, 2, *range(noticed, 50), *range(51, 57)}
+    signed = signed_frames(tmp_path / "a.mp4")
+    assert len(signed) == 109
+    assert {place for place, is_signed in enumerate(signed) if is_signed} == (set() if is_plain else held)
+    # What is shown elsewhere has no sign.
+    assert all(np.ptp(picture.picture_rgb) == 0 for picture in screen.shown)
+
+
 def test_nothing_arrived_nothing_recorded(tmp_path: Path) -> None:
     playback = open_playback(Screen(), record_path=tmp_path / "a.mp4")
     playback.close()
@@ -287,7 +327,7 @@ def test_an_error_at_the_end_of_the_recording_is_told(
     def fail(*_args: Any) -> None:
         raise DeviceError("the disk is full")
 
-    monkeypatch.setattr("headgan.receiver.playback.TimedWriter.__exit__", fail)
+    monkeypatch.setattr("headgan.receiver.recording.TimedWriter.close", fail)
     screen = Screen()
     playback = open_playback(screen, record_path=tmp_path / "a.mp4")
     playback.take(0, 0, face(4), clock_ms())

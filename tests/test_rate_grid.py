@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgan.sender.rate_grid import PTS_TOLERANCE_MS, RateGrid, RateLimit
+from headgan.codec.rate_grid import PTS_TOLERANCE_MS, RateGrid, RateLimit
 
 INTERVAL_MS = 40.0
 ROUNDING_MS = 1e-6

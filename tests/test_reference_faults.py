@@ -27,10 +27,12 @@ from headgan.proto.more_references import MoreReceived, ReferenceAnswered
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import Session
 from headgan.proto.wire import ParamPacket
+from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.jitter_buffer import Due
 from headgan.receiver.playback import Playback, _Frame
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.memory_filler import MemoryFiller
+from headgan.sender.param_packer import ParamPacker
 
 STEP_MS = 200  # the planner looks that often
 MODEL_ID = bytes(8)
@@ -154,6 +156,7 @@ class Call:
         self._there, self._back = Control(delay, outage), Control(delay, outage)
         self._outgoing: deque[bytes] = deque()
         self._frames: list[tuple[int, int, ParamPacket]] = []
+        self._packer, self._faces = ParamPacker(rate_fps=1000 / STEP_MS), FrameReader()
 
     def step(self, step: int, seen: NDArray[np.uint8], fate: int | None) -> None:
         """One frame is seen, sent and, by its fate, lost (None) or some steps late."""
@@ -176,7 +179,8 @@ class Call:
         self._receive(step)
 
     def _send_frame(self, step: int, names: tuple[int, ...], fate: int | None) -> None:
-        packet = ParamPacket(step, step * STEP_MS, True, FACE.to_bytes(), names)
+        packet = self._packer.add(FACE, names, float(step * STEP_MS), is_untrue=False)
+        assert packet is not None and packet.seq == step
         arrival = None if fate is None else step + fate
         if step in self.outage:
             # The channel keeps the first one until the line is back.
@@ -213,13 +217,16 @@ class Call:
 
     def _draw(self, packet: ParamPacket, late: int) -> None:
         arrived = self.receiver.receive_params(packet.to_bytes(), 0)
-        assert arrived is not None and len(arrived.references) == 1
-        shown = self.playback._draw(
-            Due(packet.seq, packet.capture_ms, _Frame(FACE, arrived.references, False))
-        )
-        assert shown.state == "live", f"reference {arrived.references[0]} is not held"
-        np.testing.assert_array_equal(shown.picture_rgb, self.sent[arrived.references[0]])
-        self.drawn_late += late > 0
+        assert arrived is not None
+        self._packer.arrived(packet.seq)
+        for frame in self._faces.read(arrived, 0):
+            assert len(frame.references) == 1
+            shown = self.playback._draw(
+                Due(frame.seq, frame.capture_ms, _Frame(FACE, frame.references, False))
+            )
+            assert shown.state == "live", f"reference {frame.references[0]} is not held"
+            np.testing.assert_array_equal(shown.picture_rgb, self.sent[frame.references[0]])
+            self.drawn_late += late > 0
 
 
 @contextmanager

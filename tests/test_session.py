@@ -33,14 +33,14 @@ from headgan.proto.session import (
     StartStreaming,
     Step,
 )
-from headgan.proto.wire import ParamPacket
+from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
 REFERENCE = Reference(bytes(range(256)) * 200, "image/jpeg", b"face of the picture")
 SENDER_HELLO = Hello(Role.SENDER, "sender", 25.0, MODEL_ID, identity=bytes(16))
 RECEIVER_HELLO = Hello(Role.RECEIVER, "receiver", 0.0, MODEL_ID, wants_reference=True)
 LOCAL_HELLO = Hello(Role.RECEIVER, "receiver", 0.0, MODEL_ID, wants_reference=False)
-PACKET = ParamPacket(1, 10, True, b"face").to_bytes()
+PACKET = ParamPacket(1, 10, (FrameMark(),), b"face")
 
 
 class Link:
@@ -119,12 +119,12 @@ def test_call_with_reference_then_goodbye() -> None:
     assert link.events[0] == [PeerHello(RECEIVER_HELLO), StartStreaming()]
     assert link.events[1] == [PeerHello(SENDER_HELLO), ReferenceReceived(REFERENCE)]
     assert sender.state is receiver.state is SessionState.STREAMING
-    assert receiver.receive_params(PACKET, 300) == ParamPacket(1, 10, True, b"face")
+    assert receiver.receive_params(PACKET.to_bytes(), 300) == PACKET
     link.take(0, sender.bye(ByeReason.ENDED, "the clip is over", link.now_ms, frames_sent=1))
     link.run(200)
     assert link.events[1][-1] == PeerBye(Bye(ByeReason.ENDED, "the clip is over", 1))
     assert link.events[0][-1] == ByeDone(is_acknowledged=True)
-    assert receiver.receive_params(PACKET, 600) is None
+    assert receiver.receive_params(PACKET.to_bytes(), 600) is None
     assert sender.tick(99_000) == receiver.tick(99_000) == Step()
 
 
@@ -185,7 +185,7 @@ def test_params_count_as_a_sign_of_life() -> None:
     receiver = started(LOCAL_HELLO)
     receiver.receive(SENDER_HELLO.to_bytes(), 0)
     receiver.reference_ready()
-    receiver.receive_params(PACKET, 4000)
+    receiver.receive_params(PACKET.to_bytes(), 4000)
     assert receiver.tick(15_900).events == (LineSilent(11_900),)
     assert receiver.tick(16_000).events == (PeerLost(12_000),)
 
@@ -197,7 +197,7 @@ def test_a_frame_ends_the_silence_and_a_call_that_is_not_shown_yet_has_none() ->
     receiver.reference_ready()
     assert receiver.tick(4100).events == (LineSilent(4100),)
     assert receiver.tick(4200).events == ()
-    receiver.receive_params(PACKET, 4250)
+    receiver.receive_params(PACKET.to_bytes(), 4250)
     assert receiver.tick(4300).events == (LineBack(4250),)
     assert receiver.tick(4400).events == ()
 
@@ -491,12 +491,12 @@ def _damaged(data: st.DataObject, messages: tuple[bytes, ...]) -> list[bytes]:
 def test_params_out_of_order_are_refused() -> None:
     receiver = started(RECEIVER_HELLO)
     with pytest.raises(WireError, match="before the reference"):
-        receiver.receive_params(PACKET, 1)
+        receiver.receive_params(PACKET.to_bytes(), 1)
     receiver.receive(SENDER_HELLO.to_bytes(), 2)
     with pytest.raises(WireError, match="before the reference"):
-        receiver.receive_params(PACKET, 3)
+        receiver.receive_params(PACKET.to_bytes(), 3)
     with pytest.raises(WireError, match="a receiver sent"):
-        started(SENDER_HELLO).receive_params(PACKET, 1)
+        started(SENDER_HELLO).receive_params(PACKET.to_bytes(), 1)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -20,6 +21,7 @@ from headgan.proto.control import (
     ControlMessage,
     Ping,
     Pong,
+    RefreshWanted,
     parse_control,
 )
 from headgan.proto.errors import WireError
@@ -36,14 +38,22 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
-from headgan.proto.wire import MAX_CONTROL_BYTES, MAX_PAYLOAD_BYTES, U32_MAX, ParamPacket, parse_params
+from headgan.proto.wire import (
+    MAX_CONTROL_BYTES,
+    MAX_OFFSET_MS,
+    MAX_PAYLOAD_BYTES,
+    PROTOCOL_VERSION,
+    U32_MAX,
+    FrameMark,
+    ParamPacket,
+)
 
 # The same examples in every run, and no time limit that a busy machine could break.
 repeatable = settings(derandomize=True, deadline=None, database=None)
 PICTURE = b"picture"
 EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
-    "ParamPacket": ParamPacket(7, 123456, True, bytes((1, 2, 3, 4, 5))),
-    "ParamPacket without a face": ParamPacket(8, 123496, False, b""),
+    "ParamPacket": ParamPacket(7, 123456, (FrameMark(),), bytes((1, 2, 3, 4, 5))),
+    "ParamPacket without a face": ParamPacket(8, 123496, (FrameMark(has_face=False),), b""),
     "Hello": Hello(
         Role.SENDER, "headgan 0.1.0", 25.0, bytes(range(8)), bytes.fromhex("3f800000"), ("gaze",), False
     ),
@@ -54,10 +64,16 @@ EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
     "Pong": Pong(1000, 51000),
     "Bye": Bye(ByeReason.HANGUP, "bye", 250),
     "ByeAck": ByeAck(),
-    "ParamPacket that names references": ParamPacket(9, 123536, True, bytes((1, 2, 3, 4, 5)), (3, 0)),
+    "ParamPacket of three frames": ParamPacket(
+        12, 123656, (FrameMark(), FrameMark(40, has_face=False), FrameMark(81)), bytes((1, 2, 3))
+    ),
+    "ParamPacket in short": ParamPacket(15, 123776, (FrameMark(),), bytes((1, 2, 3, 4, 5))),
+    "RefreshWanted": RefreshWanted(),
     "ReferenceMore": next(iter(split_more(3, Reference(PICTURE, "video/vp9", b"\x01\x02"), 1))),
     "ReferenceHeld": ReferenceHeld(3, True),
-    "ParamPacket that is untrue": ParamPacket(10, 123576, True, bytes((1, 2, 3, 4, 5)), is_untrue=True),
+    "ParamPacket that is untrue": ParamPacket(
+        10, 123576, (FrameMark(is_untrue=True),), bytes((1, 2, 3, 4, 5))
+    ),
     "VideoPiece": VideoPiece(123576, PICTURE, begins=True, ends=True),
     "Hello that offers references": Hello(
         Role.SENDER,
@@ -85,10 +101,19 @@ HELLO_FIELDS: dict[str, Any] = {
 u32 = st.integers(0, U32_MAX)
 printable = st.text(st.characters(categories=("L", "N", "P", "S")), max_size=8)
 payloads = st.binary(max_size=MAX_PAYLOAD_BYTES)
-numbers = st.lists(st.integers(0, 65534), max_size=8).map(tuple)
+marks = st.builds(FrameMark, st.integers(0, MAX_OFFSET_MS), st.booleans(), st.booleans())
+some_frames = st.builds(
+    lambda first, others: (replace(first, offset_ms=0), *others), marks, st.lists(marks, max_size=3)
+)
 param_packets = st.builds(
-    ParamPacket, u32, u32, st.just(True), payloads.filter(bool), numbers, st.booleans()
-) | st.builds(ParamPacket, u32, u32, st.just(False), payloads, numbers)
+    lambda seq, capture_ms, frames, records: ParamPacket(
+        seq, capture_ms, frames, records if any(frame.has_face for frame in frames) else b""
+    ),
+    u32,
+    u32,
+    some_frames,
+    payloads,
+)
 control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(
         Hello,
@@ -102,7 +127,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
         references=st.integers(1, 64),
         fuses=st.integers(1, 8),
         known=st.sets(st.binary(min_size=16, max_size=16), max_size=64).map(tuple),
-        version=st.just(1),
+        version=st.just(PROTOCOL_VERSION),
     ),
     st.builds(
         ReferenceStart,
@@ -115,6 +140,7 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
         ReferenceChunk, st.integers(0, MAX_REFERENCE_BYTES), st.binary(min_size=1, max_size=MAX_CHUNK_BYTES)
     ),
     st.just(ReferenceReady()),
+    st.just(RefreshWanted()),
     st.builds(Ping, u32),
     st.builds(Pong, u32, u32),
     st.builds(Bye, st.sampled_from(ByeReason), printable, u32),
@@ -132,12 +158,27 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
 
 
 def parse_example(name: str, data: bytes) -> ParamPacket | ControlMessage:
-    return parse_params(data) if name.startswith("ParamPacket") else parse_control(data)
+    return parse_packet(data) if name.startswith("ParamPacket") else parse_control(data)
+
+
+NEAR = ParamPacket(14, 123737, (FrameMark(),), b"")
+
+
+def parse_packet(data: bytes, near: ParamPacket = NEAR) -> ParamPacket:
+    packet = ParamPacket.parse(data, near)
+    assert packet is not None
+    return packet
+
+
+def as_bytes(name: str, message: ParamPacket | ControlMessage) -> bytes:
+    return (
+        message.to_bytes(is_short="short" in name) if isinstance(message, ParamPacket) else message.to_bytes()
+    )
 
 
 def hello_bytes(**changes: Any) -> bytes:
     fields = {key: value for key, value in {**HELLO_FIELDS, **changes}.items() if value is not None}
-    return b"\x01\x01" + bytes(msgpack.packb(fields))
+    return b"\x01\x02" + bytes(msgpack.packb(fields))
 
 
 def test_protocol_document_examples_are_the_bytes_of_the_messages() -> None:
@@ -146,15 +187,16 @@ def test_protocol_document_examples_are_the_bytes_of_the_messages() -> None:
     assert written.keys() == EXAMPLES.keys()
     for name, message in EXAMPLES.items():
         data = bytes.fromhex(written[name])
-        assert message.to_bytes() == data, name
+        assert as_bytes(name, message) == data, name
         assert parse_example(name, data) == message
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_truncation_and_every_extension_fails(name: str) -> None:
-    data = EXAMPLES[name].to_bytes()
+    data = as_bytes(name, EXAMPLES[name])
     # A ParamPacket has no length in itself, so only a cut header can be noticed.
-    length = (15 if "names" in name else 10) if name.startswith("ParamPacket") else len(data)
+    headers = {"ParamPacket of three frames": 13, "ParamPacket in short": 4}
+    length = headers.get(name, 9) if name.startswith("ParamPacket") else len(data)
     for end in range(length):
         with pytest.raises(WireError):
             parse_example(name, data[:end])
@@ -167,9 +209,20 @@ def test_every_truncation_and_every_extension_fails(name: str) -> None:
 @given(param_packets)
 def test_param_packet_round_trip(packet: ParamPacket) -> None:
     data = packet.to_bytes()
-    named = 1 + 2 * len(packet.references) if packet.references else 0
-    assert len(data) == 10 + named + len(packet.payload)
-    assert parse_params(data) == packet
+    assert len(data) == 9 + 2 * (len(packet.frames) - 1) + len(packet.records)
+    assert parse_packet(data) == ParamPacket.parse(data) == packet
+
+
+@repeatable
+@given(param_packets, st.integers(-127, 127), st.integers(-30_000, 30_000))
+def test_short_packet_round_trip(packet: ParamPacket, frames: int, milliseconds: int) -> None:
+    near = replace(
+        packet, seq=(packet.seq - frames) % 2**32, capture_ms=(packet.capture_ms - milliseconds) % 2**32
+    )
+    data = packet.to_bytes(is_short=True)
+    assert len(data) == len(packet.to_bytes()) - 5
+    assert parse_packet(data, near) == packet
+    assert ParamPacket.parse(data) is None
 
 
 @repeatable
@@ -183,8 +236,8 @@ def test_control_round_trip(message: ControlMessage) -> None:
 @repeatable
 @given(st.binary(max_size=80), st.integers(0, 14))
 def test_random_bytes_raise_nothing_but_wire_error(data: bytes, first: int) -> None:
-    for attempt in (data, bytes((first,)) + data, b"\x01\x01" + data):
-        for parse in (parse_params, parse_control):
+    for attempt in (data, bytes((first,)) + data, b"\x01\x02" + data):
+        for parse in (parse_packet, parse_control):
             with contextlib.suppress(WireError):
                 parse(attempt)
 
@@ -198,7 +251,7 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     for _ in range(draw.draw(st.integers(1, 4))):
         mutated[draw.draw(st.integers(0, min(len(mutated), 200) - 1))] = draw.draw(st.integers(0, 255))
     parse: Callable[[bytes], ParamPacket | ControlMessage] = (
-        parse_params if isinstance(message, ParamPacket) else parse_control
+        parse_packet if isinstance(message, ParamPacket) else parse_control
     )
     try:
         parsed = parse(bytes(mutated))
@@ -211,18 +264,16 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     "data",
     [
         b"",
-        b"\x02\x01" + bytes(8),  # unknown type
-        b"\x01\x08" + bytes(9),  # unknown flag
-        b"\x01\x02" + bytes(9),  # names no reference
-        b"\x01\x02" + bytes(8) + b"\x09" + bytes(18),  # names too many
-        b"\x01\x02" + bytes(8) + b"\x01\xff\xff",  # names what stands for none
-        b"\x01\x01" + bytes(8),  # a face without parameters
-        b"\x01\x01" + bytes(8 + MAX_PAYLOAD_BYTES + 1),
+        b"\x31" + bytes(8),  # unknown type
+        b"\x10" + bytes(9),  # no face, but records
+        b"\x11" + bytes(8 + MAX_PAYLOAD_BYTES + 1),
+        b"\x1d" + bytes(12),  # the last of four frames is cut
+        b"\x21" + bytes(2),
     ],
 )
 def test_bad_param_packets_are_refused(data: bytes) -> None:
     with pytest.raises(WireError, match="param packet"):
-        parse_params(data)
+        ParamPacket.parse(data, NEAR)
 
 
 @pytest.mark.parametrize(
@@ -270,20 +321,25 @@ def test_hello_ignores_keys_of_later_versions_and_takes_whole_rates() -> None:
 
 
 def test_hello_of_another_version_says_what_to_do() -> None:
-    with pytest.raises(WireError, match=r"version 2.*install the same headgan"):
-        parse_control(b"\x01\x02" + hello_bytes()[2:])
+    with pytest.raises(WireError, match=r"version 3.*install the same headgan"):
+        parse_control(b"\x01\x03" + hello_bytes()[2:])
 
 
 @pytest.mark.parametrize("packed", [b"\x90", b"\xc1", b"\x81\x90\x01", b"\x91" * 2000, b"\x80\x80"])
 def test_hello_refuses_what_is_not_one_small_map(packed: bytes) -> None:
     with pytest.raises(WireError, match="hello"):
-        parse_control(b"\x01\x01" + packed)
+        parse_control(b"\x01\x02" + packed)
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: ParamPacket(-1, 0, False, b""),
+        lambda: ParamPacket(-1, 0, (FrameMark(has_face=False),), b""),
+        lambda: ParamPacket(0, 0, (), b""),
+        lambda: ParamPacket(0, 0, (FrameMark(),) * 5, b""),
+        lambda: ParamPacket(0, 0, (FrameMark(1),), b""),
+        lambda: ParamPacket(0, 0, (FrameMark(),), bytes(MAX_PAYLOAD_BYTES + 1)),
+        lambda: FrameMark(MAX_OFFSET_MS + 1),
         lambda: Ping(U32_MAX + 1),
         lambda: ReferenceStart(MAX_REFERENCE_BYTES + 1, bytes(32), "image/jpeg", b""),
         lambda: ReferenceStart(1, bytes(31), "image/jpeg", b""),
@@ -297,7 +353,6 @@ def test_hello_refuses_what_is_not_one_small_map(packed: bytes) -> None:
         lambda: ReferenceKnown((3, 3)),
         lambda: ReferenceKnown((3, 2)),
         lambda: ReferenceKnown(tuple(range(65))),
-        lambda: ParamPacket(0, 0, True, b"a", (1,) * 9),
         lambda: Bye(ByeReason.ERROR, "a" * (MAX_BYE_TEXT_BYTES + 1), 0),
         lambda: Bye(ByeReason.ERROR, "two\nlines", 0),
     ],

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headgan.codec.params import FaceParams
-from headgan.codec.still import MEDIA_TYPE, decode_still, encode_still
+from headgan.codec.still import decode_still, encode_still
 from headgan.codec.video import probe_video, read_video
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import FaceFitter
@@ -174,7 +174,8 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
         }
         references = memory.references
     else:
-        picture = decode_still(encode_still(seen[chosen].picture_rgb), MEDIA_TYPE)
+        still = encode_still(seen[chosen].picture_rgb)
+        picture = decode_still(still.data, still.media_type)
         references = (ReferenceImage(picture, identity, seen[chosen].params),)
     return ClipFrames(
         references,

@@ -1,0 +1,114 @@
+"""Analysed frames with their plans in, messages on the channels out; counts what became of them.
+
+Belongs to the event loop.
+"""
+
+import logging
+from dataclasses import dataclass, field
+
+from headgan.proto.errors import PeerError
+from headgan.proto.link import Link
+from headgan.proto.wire import ParamPacket
+from headgan.sender.analysis import AnalysedFrame
+from headgan.sender.frame_plan import FramePlan
+from headgan.sender.param_packer import ParamPacker
+from headgan.sender.shipping import Shipping
+
+log = logging.getLogger(__name__)
+
+_UNSEEN_NOTICE_S = 2.0
+
+
+@dataclass
+class SendCounts:
+    """What became of the frames.
+
+    Attributes:
+        analysed: frames of the call.
+        sent: of these, frames that have a number on the wire.
+        held_back: of these, frames that were dropped because the network still held the one before.
+        without_face: of these, frames in which the caller was not seen.
+        untrue: of these, frames whose face cannot be drawn as it is, such as behind a hand.
+        first_ms: time of the first frame, by this side's clock.
+        last_ms: time of the last frame.
+    """
+
+    analysed: int = 0
+    sent: int = 0
+    held_back: int = 0
+    without_face: int = 0
+    untrue: int = 0
+    first_ms: float = 0.0
+    last_ms: float = 0.0
+
+    @property
+    def fps(self) -> float | None:
+        """Frames a second over the call; None before the second frame."""
+        if self.analysed < 2:
+            return None
+        return (self.analysed - 1) * 1000 / (self.last_ms - self.first_ms)
+
+
+@dataclass
+class FrameSender:
+    """Of one call.
+
+    Attributes:
+        packer: learns which packets were not sent.
+        rate_fps: frames a second.
+        counts: what became of the frames.
+    """
+
+    packer: ParamPacker
+    rate_fps: float
+    counts: SendCounts = field(default_factory=SendCounts)
+    _frames_unseen: int = 0
+
+    def send(
+        self,
+        link: Link,
+        shipping: Shipping,
+        frame: AnalysedFrame,
+        capture_ms: float,
+        plan: FramePlan,
+        packet: ParamPacket | None,
+    ) -> None:
+        """Counts a frame, and sends what is ready: a packet, a reference, a frame of live video."""
+        if link.session.is_over:
+            return
+        self._count(frame, capture_ms, plan, has_video=shipping.has_video)
+        if packet is not None:
+            self.send_packet(link, packet)
+        if plan.shipment is not None:
+            shipping.add_reference(plan.shipment)
+        if plan.video is not None:
+            shipping.add_video(plan.video, capture_ms)
+
+    def send_packet(self, link: Link, packet: ParamPacket) -> None:
+        """Sends a packet, or counts its frames as held back."""
+        self.counts.sent = packet.seq + len(packet.frames)
+        try:
+            is_sent = link.send_params(packet)
+        except PeerError as error:
+            is_sent = False
+            log.debug("frame %d was not sent: %s", packet.seq, error)
+        if not is_sent:
+            self.counts.held_back += len(packet.frames)
+            self.packer.dropped(packet.seq)
+
+    def _count(self, frame: AnalysedFrame, capture_ms: float, plan: FramePlan, *, has_video: bool) -> None:
+        counts, has_face = self.counts, frame.params is not None
+        if counts.analysed == 0:
+            counts.first_ms = capture_ms
+        counts.last_ms = capture_ms
+        counts.analysed += 1
+        counts.without_face += not has_face
+        counts.untrue += plan.is_untrue
+        self._notice_face(is_shown=has_face and not plan.is_untrue, has_video=has_video)
+
+    def _notice_face(self, *, is_shown: bool, has_video: bool) -> None:
+        """Tells the user, once each time, when the face could not be shown for two seconds."""
+        self._frames_unseen = 0 if is_shown else self._frames_unseen + 1
+        if self._frames_unseen == round(_UNSEEN_NOTICE_S * self.rate_fps):
+            instead = "video at a low rate" if has_video else "your last picture"
+            log.info("no face in view, or a covered one: the other side sees %s", instead)
