@@ -116,10 +116,10 @@ class ProjectCoder:
         for place, one in zip(moments, coded, strict=True):
             later[place] += one.size_bytes
         # Each reference travels with its parameters, the first with the identity besides.
-        first, *others = (
+        first, *others = [
             size + len(moment.params.to_bytes())
             for size, moment in zip(memory.sent_bytes, memory.originals, strict=True)
-        )
+        ]
         for sent_ms, size in zip(memory.sent_ms[1:], others, strict=True):
             later[round(sent_ms * RATE_FPS / 1000)] += size
         return Coded(
@@ -127,6 +127,7 @@ class ProjectCoder:
             tuple(later),
             len(clip.frames),
             self._draw(clip, memory, dict(zip(moments, coded, strict=True)), places),
+            sum(others),
         )
 
     def _draw(

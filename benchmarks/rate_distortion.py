@@ -106,7 +106,7 @@ def _write(
     report = {
         "run": describe_run(),
         "settings": settings,
-        "call_seconds": CALL_SECONDS,
+        "call_seconds": [str(seconds) for seconds in CALL_SECONDS],
         "encoders": [asdict(encoder) for encoder in ENCODERS],
         "missing": missing,
         "skipped": skipped,
