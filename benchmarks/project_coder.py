@@ -29,6 +29,8 @@ from headgan.models.pncc import to_pixels
 from headgan.proto.errors import HeadganError
 
 _NO_LIMIT = float("inf")
+# Of what a result holds.
+_VERSION = 2
 # Of the parameters, from the lowest rate.
 QUALITIES = (0.3, 0.5, 0.65, 0.8, 0.92)
 
@@ -97,6 +99,7 @@ class ProjectCoder:
     def depends(self) -> Mapping[str, Any]:
         """Networks and settings."""
         return {
+            "version": _VERSION,
             "networks": shipped_networks(),
             "references": self._memory.references,
             "kbps": self._memory.kbps,
