@@ -3,7 +3,8 @@
 Low delay: a picture is predicted from earlier ones only, nothing looks ahead, and one core of a laptop keeps up with 25
 pictures a second. Slow: the encoder sees the whole clip before it says anything. Both have one key frame, the first: a
 call over a line that loses nothing. The settings were chosen by PSNR and ST-LPIPS on talking heads at 10 to
-40 kbit/s; psychovisual tuning and adaptive quantisation are off where they cost both.
+40 kbit/s; psychovisual tuning and adaptive quantisation are off where they cost both. VVenC is made for files: its
+stream of low delay can be decoded picture by picture, but it looks at some later ones while it encodes.
 """
 
 from collections.abc import Mapping

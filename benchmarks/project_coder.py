@@ -29,6 +29,8 @@ from headgan.models.pncc import to_pixels
 from headgan.proto.errors import HeadganError
 
 _NO_LIMIT = float("inf")
+# Of what a result holds.
+_VERSION = 2
 # Of the parameters, from the lowest rate.
 QUALITIES = (0.3, 0.5, 0.65, 0.8, 0.92)
 
@@ -97,6 +99,7 @@ class ProjectCoder:
     def depends(self) -> Mapping[str, Any]:
         """Networks and settings."""
         return {
+            "version": _VERSION,
             "networks": shipped_networks(),
             "references": self._memory.references,
             "kbps": self._memory.kbps,
@@ -116,10 +119,10 @@ class ProjectCoder:
         for place, one in zip(moments, coded, strict=True):
             later[place] += one.size_bytes
         # Each reference travels with its parameters, the first with the identity besides.
-        first, *others = (
+        first, *others = [
             size + len(moment.params.to_bytes())
             for size, moment in zip(memory.sent_bytes, memory.originals, strict=True)
-        )
+        ]
         for sent_ms, size in zip(memory.sent_ms[1:], others, strict=True):
             later[round(sent_ms * RATE_FPS / 1000)] += size
         return Coded(
@@ -127,6 +130,7 @@ class ProjectCoder:
             tuple(later),
             len(clip.frames),
             self._draw(clip, memory, dict(zip(moments, coded, strict=True)), places),
+            sum(others),
         )
 
     def _draw(

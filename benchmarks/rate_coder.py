@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from headgan.benchmarks.bench_clip import RATE_FPS, BenchClip, Picture
 
 LOW_DELAY, SLOW, PROJECT = "low delay", "slow", "project"
+FILLING_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,27 @@ class Coded:
         later_bytes: of all packets after it, in the order in which they are sent.
         frames: how many frames of 25 a second that is.
         pictures: uint8 [256, 256, 3] by place in the clip, as decoded, for those that were asked for.
+        reference_bytes: of `later_bytes`, those of pictures that fill a memory.
     """
 
     first_bytes: int
     later_bytes: tuple[int, ...]
     frames: int
     pictures: Mapping[int, Picture]
+    reference_bytes: int = 0
 
     @property
     def later_kbps(self) -> float:
         """Kbit/s of the clip without the first picture."""
-        return sum(self.later_bytes) * 8 / 1000 / (self.frames / RATE_FPS)
+        return self._kbps(sum(self.later_bytes))
+
+    @property
+    def reference_kbps(self) -> float:
+        """Kbit/s of the clip for what fills a memory."""
+        return self._kbps(self.reference_bytes)
+
+    def _kbps(self, size_bytes: int) -> float:
+        return size_bytes * 8 / 1000 / (self.frames / RATE_FPS)
 
 
 class Coder(Protocol):
@@ -84,6 +95,10 @@ class Coder(Protocol):
         ...
 
 
-def call_kbps(first_bytes: float, later_kbps: float, seconds: float) -> float:
-    """Kbit/s of a call of so many seconds that goes on as the clip did, with its first picture."""
-    return later_kbps + first_bytes * 8 / 1000 / seconds
+def call_kbps(first_bytes: float, later_kbps: float, reference_kbps: float, seconds: float) -> float:
+    """Kbit/s of a call of so many seconds that goes on as the clip did, with its first picture.
+
+    A memory is filled in the first half minute, as a call's planner does; in a call without end it is filled.
+    """
+    filling = reference_kbps * min(1.0, FILLING_S / seconds)
+    return later_kbps - reference_kbps + filling + first_bytes * 8 / 1000 / seconds

@@ -9,12 +9,13 @@ import numpy as np
 from headgan.benchmarks.figure import new_figure, save_figure
 from headgan.benchmarks.picture_judge import METRICS
 from headgan.benchmarks.rate_coder import LOW_DELAY, SLOW
-from headgan.benchmarks.rate_report import SHOWN_SECONDS, Measured, curve, kbps_of, metrics_of
+from headgan.benchmarks.rate_report import ENDLESS, SHOWN_SECONDS, Measured, curve, kbps_of, metrics_of
 
 COMMAND = "rate-distortion"
-_RATES_KBPS = np.geomspace(1, 80, 60)
+_RATES_KBPS = np.geomspace(0.4, 80, 70)
 _CALLS_S = np.geomspace(5, 1200, 30)
-_TICKS_KBPS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
+_TICKS_KBPS = (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80)
+_TICKS_S = (5, 10, 20, 60, 120, 300, 600, 1200)
 _MARKS = "osD^vP"
 
 
@@ -28,8 +29,14 @@ def draw_curves(measured: Measured, projects: Sequence[str], path: Path) -> None
                 values = _mean_quality(measured, title, metric)
                 axes.plot(_RATES_KBPS, values, color=f"C{color}", label=title.split(",")[0], linewidth=1.2)
             for mark, title in zip(_MARKS, projects, strict=False):
-                rates, values = _mean_points(measured, title, metric)
-                axes.plot(rates, values, f"k{mark}-", label=title, markersize=5, linewidth=0.8)
+                for seconds, fill, name in (
+                    (SHOWN_SECONDS, "full", title),
+                    (ENDLESS, "none", "  memory filled"),
+                ):
+                    rates, values = _mean_points(measured, title, metric, seconds)
+                    axes.plot(
+                        rates, values, f"k{mark}-", label=name, markersize=5, linewidth=0.8, fillstyle=fill
+                    )
             axes.set_xscale("log")
             axes.set_xlim(_RATES_KBPS[0], _RATES_KBPS[-1])
             axes.set_xticks(_TICKS_KBPS, [str(rate) for rate in _TICKS_KBPS])
@@ -59,6 +66,7 @@ def draw_call_lengths(measured: Measured, project: str, path: Path) -> None:
         axes.set_xlabel("seconds of the call")
         ticks = [rate for rate in _TICKS_KBPS if axes.get_ylim()[0] <= rate <= axes.get_ylim()[1]]
         axes.set_yticks(ticks, [str(rate) for rate in ticks])
+        axes.set_xticks(_TICKS_S, [str(seconds) for seconds in _TICKS_S])
         axes.minorticks_off()
         axes.set_ylabel("kbit/s, first picture included", fontsize=8)
         axes.set_title(f"for equal {METRICS[metric].title[:-2]}, {mode}", fontsize=9)
@@ -87,9 +95,11 @@ def _mean_quality(measured: Measured, title: str, metric: str) -> list[float]:
     return [sign * float(value) for value in np.mean(values, axis=0)]
 
 
-def _mean_points(measured: Measured, title: str, metric: str) -> tuple[list[float], list[float]]:
+def _mean_points(
+    measured: Measured, title: str, metric: str, seconds: float
+) -> tuple[list[float], list[float]]:
     settings = list(zip(*(coders[title] for coders in measured.values()), strict=True))
-    rates = [float(np.mean([kbps_of(point, SHOWN_SECONDS) for point in points])) for points in settings]
+    rates = [float(np.mean([kbps_of(point, seconds) for point in points])) for points in settings]
     values = [float(np.mean([point["scores"][metric] for point in points])) for points in settings]
     return rates, values
 

@@ -31,7 +31,8 @@ _VERSION = 1
 # A picture below this has nothing to do with the clip.
 _BROKEN_DB = 8.0
 
-# Of one setting: `variant`, `quality`, `first_bytes`, `later_kbps`, `scores` by metric, `picture` that is kept.
+# Of one setting: `variant`, `quality`, `first_bytes`, `later_kbps` and of it `reference_kbps`, `scores` by metric,
+# `picture` that is kept.
 Point = dict[str, Any]
 
 
@@ -122,6 +123,7 @@ class PointMeasurer:
                 "quality": quality,
                 "first_bytes": coded.first_bytes,
                 "later_kbps": coded.later_kbps,
+                "reference_kbps": coded.reference_kbps,
                 "scores": scores,
                 "picture": key,
             }

@@ -13,8 +13,11 @@ from headgan.benchmarks.picture_judge import METRICS
 from headgan.benchmarks.rate_coder import call_kbps
 from headgan.benchmarks.rate_curve import Rates, mean_change
 from headgan.benchmarks.rate_points import Point
+from headgan.codec.param_encoder import DEFAULT_QUALITY
 
-CALL_SECONDS = (10, 60, 600)
+# Without end: the memory is filled, and the first picture forgotten.
+ENDLESS = float("inf")
+CALL_SECONDS = (10, 60, 600, ENDLESS)
 SHOWN_SECONDS = 60
 ANCHOR = "VP9, low delay"
 
@@ -24,7 +27,7 @@ Measured = Mapping[str, Mapping[str, Sequence[Point]]]
 
 def kbps_of(point: Point, seconds: float) -> float:
     """Of a point in a call of so many seconds."""
-    return call_kbps(point["first_bytes"], point["later_kbps"], seconds)
+    return call_kbps(point["first_bytes"], point["later_kbps"], point.get("reference_kbps", 0.0), seconds)
 
 
 def curve(points: Sequence[Point], metric: str, seconds: float) -> Rates | None:
@@ -89,6 +92,7 @@ def _mean_points(measured: Measured, title: str, seconds: float) -> list[dict[st
             "quality": points[0]["quality"],
             "kbps": float(np.mean([kbps_of(point, seconds) for point in points])),
             "later_kbps": float(np.mean([point["later_kbps"] for point in points])),
+            "reference_kbps": float(np.mean([point.get("reference_kbps", 0.0) for point in points])),
             "first_bytes": float(np.mean([point["first_bytes"] for point in points])),
             "scores": {
                 metric: float(np.mean([point["scores"][metric] for point in points]))
@@ -146,26 +150,33 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
         "A classic codec's curve is the best of its frame rates and sizes at each rate, for each metric by itself; "
         "the metrics look at single pictures, so half the frame rate costs little in them.",
         "",
-        f"| coder | kbit/s without the first picture | first picture, bytes | kbit/s in calls of "
-        f"{', '.join(map(str, CALL_SECONDS))} s | {titles} |",
-        "| --- " * (4 + len(metrics)) + "|",
+        f"| coder | quality | kbit/s of parameters | first picture, bytes | kbit/s in calls of "
+        f"{', '.join(f'{seconds:g}' for seconds in CALL_SECONDS[:-1])} s | {titles} |",
+        "| --- " * (5 + len(metrics)) + "|",
     ]
     for name, points in shown["points"].items():
         for number, point in enumerate(points):
             rates = [
-                f"{summary[str(seconds)]['points'][name][number]['kbps']:.1f}" for seconds in CALL_SECONDS
+                f"{summary[str(seconds)]['points'][name][number]['kbps']:.1f}"
+                for seconds in CALL_SECONDS[:-1]
             ]
             scores = " | ".join(f"{point['scores'][one]:.{METRICS[one].digits}f}" for one in metrics)
             lines.append(
-                f"| {name}, {point['variant']} | {point['later_kbps']:.1f} | {point['first_bytes']:.0f} | "
+                f"| {name}, {point['variant']} | {point['quality']:g} "
+                f"| {point['later_kbps'] - point['reference_kbps']:.2f} | {point['first_bytes']:.0f} | "
                 f"{', '.join(rates)} | {scores} |"
             )
-    for name, settings in shown["equal"].items():
-        for number, by_metric in enumerate(settings):
-            point = shown["points"][name][number]
-            what = f"Rate for the quality of {name}, {point['variant']} ({point['kbps']:.1f} kbit/s)"
+    for seconds, length in ((SHOWN_SECONDS, f"calls of {SHOWN_SECONDS} s"), (ENDLESS, "the memory filled")):
+        at_length = summary[str(seconds)]
+        for name, settings in at_length["equal"].items():
+            number = _shown_setting(at_length["points"][name])
+            point = at_length["points"][name][number]
+            what = f"What others need for the quality of {name} at {point['quality']:g}"
             lines += _block(
-                f"{what}, as a share of it, calls of {SHOWN_SECONDS} s", by_metric, metrics, _ratio
+                f"{what} ({point['kbps']:.2f} kbit/s), as multiples of that, {length}",
+                settings[number],
+                metrics,
+                _ratio,
             )
     for anchor in dict.fromkeys(anchor for by_anchor in shown["bd_rate"].values() for anchor in by_anchor):
         by_metric = {metric: shown["bd_rate"][metric][anchor] for metric in metrics}
@@ -173,6 +184,11 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
             lines += _block(f"BD-rate to {anchor}, calls of {SHOWN_SECONDS} s", by_metric, metrics, _percent)
     lines += ["", *(f"Not measured: {title}: {reason}." for title, reason in missing.items())]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _shown_setting(points: Sequence[Mapping[str, Any]]) -> int:
+    """The setting that is nearest to what a call uses."""
+    return min(range(len(points)), key=lambda number: abs(points[number]["quality"] - DEFAULT_QUALITY))
 
 
 def _block(

@@ -295,8 +295,14 @@ def test_changes_even_out() -> None:
 
 
 def test_the_first_picture_weighs_less_in_a_longer_call() -> None:
-    assert call_kbps(5000, 12, 10) == pytest.approx(16)
-    assert call_kbps(5000, 12, 100) == pytest.approx(12.4)
+    assert call_kbps(5000, 12, 0, 10) == pytest.approx(16)
+    assert call_kbps(5000, 12, 0, 100) == pytest.approx(12.4)
+
+
+def test_a_memory_is_filled_once() -> None:
+    assert call_kbps(0, 9, 8, 10) == call_kbps(0, 9, 8, 30) == pytest.approx(9)
+    assert call_kbps(0, 9, 8, 60) == pytest.approx(5)
+    assert call_kbps(5000, 9, 8, float("inf")) == pytest.approx(1)
 
 
 def test_half_the_frame_rate_is_judged_in_both_phases() -> None:
@@ -442,7 +448,7 @@ def test_the_signs_of_the_report() -> None:
     }  # fmt: skip
     assert equal["mouth"]["VP9, low delay"]["ratio"] == pytest.approx(1)
     text = table(measured, summary, {"VVC, slow": "there is none"})
-    assert "| headgan, v | 10.0 | 0 | 10.0, 10.0, 10.0 | 33.00 | 8.00 |" in text
+    assert "| headgan, v | 1 | 10.00 | 0 | 10.0, 10.0, 10.0 | 33.00 | 8.00 |" in text
     assert "| x264, low delay | +100% (1) | +300% (2) |" in text
     assert "Not measured: VVC, slow: there is none." in text
 
@@ -495,7 +501,7 @@ def test_the_command_reports_and_resumes(
         assert set(point["scores"]) == {"perceptual", "psnr", "ssim", "csim", "mouth"}
         assert point["first_bytes"] > 0 and point["later_kbps"] > 0
     by_length = report["summary"]
-    assert list(by_length) == ["10", "60", "600"]
+    assert list(by_length) == ["10", "60", "600", "inf"]
     rates = [by_length[seconds]["points"]["headgan, 1 reference"][0]["kbps"] for seconds in by_length]
     assert rates == sorted(rates, reverse=True) and 0 < rates[-1] < 3
     for name in ("curves.png", "call_lengths.png", "sheet.png"):
