@@ -29,7 +29,7 @@ class Encoder:
         name: of the codec.
         mode: `low delay` or `slow`.
         standard: `h264`, `hevc`, `vp9`, `av1` or `vvc`.
-        library: FFmpeg's name of the encoder.
+        codec_name: FFmpeg's name of the encoder.
         runs_in: `PyAV`, the same in a child process, or the `ffmpeg` that imageio-ffmpeg brings.
         qualities: values of its quantiser, the lowest rate first.
         options: FFmpeg's, by name.
@@ -40,7 +40,7 @@ class Encoder:
     name: str
     mode: str
     standard: str
-    library: str
+    codec_name: str
     runs_in: str
     qualities: tuple[int, ...]
     options: Mapping[str, str] = field(default_factory=dict)

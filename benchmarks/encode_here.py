@@ -25,12 +25,12 @@ _STUCK_S, _STUCK_S_A_PICTURE = 60.0, 0.5
 
 
 def encode_here(
-    library: str, planes: Sequence[Planes], rate_fps: Fraction, options: Mapping[str, str]
+    codec_name: str, planes: Sequence[Planes], rate_fps: Fraction, options: Mapping[str, str]
 ) -> list[bytes]:
     """All packets, in the order in which they are sent.
 
     Args:
-        library: FFmpeg's name of the encoder.
+        codec_name: FFmpeg's name of the encoder.
         planes: uint8 [H * 3 / 2, W] each, I420.
         rate_fps: pictures a second.
         options: FFmpeg's.
@@ -38,7 +38,7 @@ def encode_here(
     Raises:
         FFmpegError: it fails.
     """
-    context = av.CodecContext.create(library, "w")
+    context = av.CodecContext.create(codec_name, "w")
     context.width, context.height = planes[0].shape[1], planes[0].shape[0] * 2 // 3
     context.pix_fmt = "yuv420p"
     context.time_base, context.framerate = 1 / rate_fps, rate_fps
@@ -55,7 +55,7 @@ def encode_here(
 
 
 def encode_apart(
-    library: str, planes: Sequence[Planes], rate_fps: Fraction, options: Mapping[str, str]
+    codec_name: str, planes: Sequence[Planes], rate_fps: Fraction, options: Mapping[str, str]
 ) -> list[bytes]:
     """As `encode_here`, in a child process, which is started anew when it is stuck.
 
@@ -65,7 +65,9 @@ def encode_apart(
     with tempfile.TemporaryDirectory() as folder:
         job, clip = Path(folder) / "job.json", Path(folder) / "clip.npy"
         np.save(clip, np.stack(planes))
-        job.write_text(json.dumps({"library": library, "rate_fps": str(rate_fps), "options": dict(options)}))
+        job.write_text(
+            json.dumps({"codec_name": codec_name, "rate_fps": str(rate_fps), "options": dict(options)})
+        )
         words = [sys.executable, "-m", __name__, str(job), str(clip)]
         # SVT-AV1 greets on stderr.
         environment = {**os.environ, "SVT_LOG": "1"}
@@ -111,7 +113,7 @@ def _main(job: str, clip: str) -> None:
     """What the child does: the packets go to stdout, each after its size."""
     wanted = json.loads(Path(job).read_text())
     packets = encode_here(
-        wanted["library"], list(np.load(clip)), Fraction(wanted["rate_fps"]), wanted["options"]
+        wanted["codec_name"], list(np.load(clip)), Fraction(wanted["rate_fps"]), wanted["options"]
     )
     _join(packets, sys.stdout.buffer)
 

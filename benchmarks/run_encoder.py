@@ -32,11 +32,13 @@ def why_missing(encoder: Encoder) -> str | None:
     if _DECODERS[encoder.standard] not in av.codecs_available:
         return f"this PyAV has no decoder {_DECODERS[encoder.standard]}"
     if encoder.runs_in != FFMPEG:
-        return None if encoder.library in av.codecs_available else f"this PyAV has no {encoder.library}"
+        return None if encoder.codec_name in av.codecs_available else f"this PyAV has no {encoder.codec_name}"
     if _ffmpeg() is None:
         return "needs imageio-ffmpeg; run: pip install 'headgan[bench]'"
     return (
-        None if encoder.library in _ffmpeg_encoders() else f"imageio-ffmpeg's ffmpeg has no {encoder.library}"
+        None
+        if encoder.codec_name in _ffmpeg_encoders()
+        else f"imageio-ffmpeg's ffmpeg has no {encoder.codec_name}"
     )
 
 
@@ -57,10 +59,10 @@ def encode(encoder: Encoder, planes: Sequence[Planes], rate_fps: Fraction, quali
         if encoder.runs_in == FFMPEG:
             return _encode_outside(encoder, planes, rate_fps, options)
         work = encode_apart if encoder.runs_in == PYAV_APART else encode_here
-        return work(encoder.library, planes, rate_fps, options)
+        return work(encoder.codec_name, planes, rate_fps, options)
     except (av.error.FFmpegError, subprocess.SubprocessError, OSError) as exc:
         said = (getattr(exc, "stderr", None) or b"").decode(errors="replace").strip()[-300:]
-        raise HeadganError(f"{encoder.library} at {quality}: cannot encode ({said or exc})") from exc
+        raise HeadganError(f"{encoder.codec_name} at {quality}: cannot encode ({said or exc})") from exc
 
 
 def decode(standard: str, packets: Sequence[bytes]) -> list[Picture]:
@@ -92,7 +94,7 @@ def _encode_outside(
         raw.write_bytes(b"".join(picture.tobytes() for picture in planes))
         words = [_ffmpeg() or FFMPEG, "-hide_banner", "-loglevel", "error", "-nostdin"]
         words += ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", str(rate_fps), "-i", str(raw)]
-        words += ["-c:v", encoder.library, "-threads", "1"]
+        words += ["-c:v", encoder.codec_name, "-threads", "1"]
         words += [word for name, value in options.items() for word in (f"-{name}", value)]
         for number in range(1, encoder.passes + 1):
             passes = ["-pass", str(number), "-passlogfile", f"{folder}/log"] if encoder.passes > 1 else []

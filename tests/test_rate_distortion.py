@@ -258,8 +258,8 @@ def test_an_encoder_that_is_stuck_is_started_anew(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_missing_is_told() -> None:
-    assert why_missing(replace(X264, library="libnothing")) == "this PyAV has no libnothing"
-    outside = replace(X264, library="libnothing", runs_in=FFMPEG)
+    assert why_missing(replace(X264, codec_name="libnothing")) == "this PyAV has no libnothing"
+    outside = replace(X264, codec_name="libnothing", runs_in=FFMPEG)
     assert why_missing(outside) in (
         "imageio-ffmpeg's ffmpeg has no libnothing",
         "needs imageio-ffmpeg; run: pip install 'headgan[bench]'",
