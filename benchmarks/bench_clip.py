@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headgan.codec.params import FaceParams
-from headgan.codec.rate_grid import RateGrid
+from headgan.codec.rate_grid import on_grid
 from headgan.codec.video import read_video
 from headgan.models.crop import Crop, crop_around
-from headgan.models.fitting import FaceFitter
+from headgan.models.fitting import MAX_FIT_ERROR, FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.metrics.clip_memory import Moment
 from headgan.models.morphable import MorphableModel
@@ -24,7 +24,7 @@ from headgan.models.pncc import to_pixels
 from headgan.models.smoothing import OneEuroFilter, smoothing_settings
 from headgan.models.tracker import FaceTracker
 from headgan.proto.errors import FaceError
-from headgan.sender.analysis import IDENTITY_FRAMES, MAX_FIT_ERROR
+from headgan.sender.analysis import IDENTITY_FRAMES
 from headgan.sender.cli import SendOptions
 
 Picture = NDArray[np.uint8]
@@ -111,15 +111,9 @@ def read_bench_clip(path: Path, seconds: float, tracker: FaceTracker, model: Mor
 
 def _on_grid(path: Path) -> Iterator[Picture]:
     """The frames of the clip, repeated or left out so that they come at 25 a second."""
-    grid = RateGrid(RATE_FPS)
-    before: Picture | None = None
-    for frame in read_video(path):
-        slots = grid.slots_before(frame.pts_ms)
-        if before is not None:
-            yield from (before for _ in slots)
-        before = frame.frame_rgb
-    if before is not None:
-        yield from (before for _ in grid.slots_to_end())
+    read = ((frame.pts_ms, frame.frame_rgb) for frame in read_video(path))
+    for slots, frame_rgb in on_grid(read, RATE_FPS):
+        yield from (frame_rgb for _ in slots)
 
 
 def _fitted(

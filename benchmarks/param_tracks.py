@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from headgan.benchmarks.kept import Kept, file_state
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, PARAMS_SIZE, FaceParams
-from headgan.codec.rate_grid import RateGrid
+from headgan.codec.rate_grid import on_grid
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
 from headgan.models.reconstruct import ReferenceImage
@@ -126,16 +126,10 @@ def follow(path: Path) -> tuple[ReferenceImage, Iterator[AnalysedFrame]]:
         raise FaceError(f"no face found in {path}")
 
     def frames() -> Iterator[AnalysedFrame]:
-        grid = RateGrid(RATE_FPS)
-        last = None
-        while (frame := source.read()) is not None:
-            for slot in grid.slots_before(frame.pts_ms):
-                if last is not None:
-                    yield analyser.analyse(last.frame_rgb, slot * FRAME_MS)
-            last = frame
-        for slot in grid.slots_to_end():
-            if last is not None:
-                yield analyser.analyse(last.frame_rgb, slot * FRAME_MS)
+        read = ((frame.pts_ms, frame.frame_rgb) for frame in iter(source.read, None))
+        for slots, frame_rgb in on_grid(read, RATE_FPS):
+            for slot in slots:
+                yield analyser.analyse(frame_rgb, slot * FRAME_MS)
 
     return reference, frames()
 
@@ -184,11 +178,9 @@ def _read(name: str, path: Path) -> Track:
         raise DeviceError(f"{path} has no identity or times ({exc}); write it with headgan track") from exc
     if identity.shape != (MorphableModel.load().identity_size,) or len(pts_ms) != len(params):
         raise DeviceError(f"{path} does not fit the morphable model; write it anew with headgan track")
-    grid = RateGrid(RATE_FPS)
     filled: list[FaceParams | None] = []
-    for place, time_ms in enumerate(pts_ms):  # the first fills none: nothing is before it
-        filled += [params[place - 1]] * len(grid.slots_before(time_ms))
-    filled += [params[-1]] * len(grid.slots_to_end()) if params else []
+    for slots, one in on_grid(zip(pts_ms, params, strict=True), RATE_FPS):
+        filled += [one] * len(slots)
     return Track(name, identity, tuple(filled))
 
 

@@ -169,11 +169,12 @@ class ParamEncoder:
             raise UsageError(f"frame {number} cannot be sent: {fault}")
         point = self._code.point_of(face.params)
         bit_worth = self.calm * BIT_WORTH * (STEPS[self.step] / UNITS_PER_PX) ** 2
-        base = self._choose_base(point, packet, number, bit_worth)
-        lag, earlier = (0, None) if base is None else (number - base, self._sent[base].state)
+        base, quantized = self._choose_base(point, packet, number, bit_worth)
+        lag, earlier = self._follow(number, base)
         best: tuple[float, RangeEncoder, Record] | None = None
         for rounding in _ROUNDINGS if is_last else _ROUNDINGS[:1]:
-            quantized = self._quantize(point, earlier, lag, rounding)
+            if rounding != _ROUNDINGS[0]:
+                quantized = self._quantize(point, earlier, lag, rounding)
             record = Record(lag, self.step, face.references, quantized.residuals)
             if best is not None and record == best[2]:
                 continue
@@ -189,21 +190,25 @@ class ParamEncoder:
 
     def _choose_base(
         self, point: NDArray[np.float64], packet: int, number: int, bit_worth: float
-    ) -> int | None:
-        """Number of the frame to follow from; None for none."""
-        bases = list(self._bases(packet, number))
-        if len(bases) == 1:
-            return bases[0]
+    ) -> tuple[int | None, Quantized]:
+        """Number of the frame to follow from, None for none, and the face from there at the first of the roundings."""
         instead = self._instead(point)
 
-        def cost(base: int | None) -> float:
-            lag, earlier = (0, None) if base is None else (number - base, self._sent[base].state)
-            quantized = self._quantize(point, earlier, lag, _ROUNDINGS[0])
+        def cost(way: tuple[int | None, Quantized]) -> float:
+            base, quantized = way
             readable = 1.0 if base is None else self._readable(base, packet)
             lost = (1 - readable) * _CONSEQUENCES * instead
             return readable * quantized.error + lost + bit_worth * quantized.bits
 
-        return min(bases, key=cost)
+        ways = []
+        for base in self._bases(packet, number):
+            lag, earlier = self._follow(number, base)
+            ways.append((base, self._quantize(point, earlier, lag, _ROUNDINGS[0])))
+        return min(ways, key=cost)
+
+    def _follow(self, number: int, base: int | None) -> tuple[int, FaceState | None]:
+        """Lag and state of what a face follows from."""
+        return (0, None) if base is None else (number - base, self._sent[base].state)
 
     def _quantize(
         self, point: NDArray[np.float64], earlier: FaceState | None, lag: int, rounding: float

@@ -7,6 +7,10 @@ Both are pure: they hold no frames, start no threads and are told the time.
 """
 
 import math
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
 
 # Containers round timestamps to the millisecond. Without this a 30 fps clip stamped 0, 33, 67 would miss
 # slot 2 (66.67 ms) of a 30 fps grid and show the frame before it twice.
@@ -79,6 +83,19 @@ class RateGrid:
         slots = range(self._next_slot, stop)
         self._next_slot = stop
         return slots
+
+
+def on_grid(frames: Iterable[tuple[float, T]], rate_fps: float) -> Iterator[tuple[range, T]]:
+    """All frames of a file, given with their pts_ms, each with the slots of the grid that it fills, if any."""
+    grid = RateGrid(rate_fps)
+    waiting: list[T] = []
+    for pts_ms, frame in frames:
+        slots = grid.slots_before(pts_ms)
+        for before in waiting:
+            yield slots, before
+        waiting = [frame]
+    for last in waiting:
+        yield grid.slots_to_end(), last
 
 
 class RateLimit:

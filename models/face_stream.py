@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headgan.codec.params import FaceParams
-from headgan.codec.rate_grid import RateGrid
+from headgan.codec.rate_grid import on_grid
 from headgan.codec.video import probe_video, read_video
 from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
-from headgan.models.fitting import FaceFitter
+from headgan.models.fitting import MAX_FIT_ERROR, FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
@@ -32,8 +32,6 @@ _SEARCH_MS = 60_000.0
 _EVERY_MS = 200.0
 # A reference with open eyes, seen from the front, is looked for so long; then the best so far has to do.
 _REFERENCE_MS = 2000.0
-# Beyond this mean error of the fit, in half crop widths (4 px of 256), the points are no face.
-_MAX_FIT_ERROR = 4 / 128
 _LEARN_EVERY = 25
 
 
@@ -136,20 +134,11 @@ class FaceStream:
 
     def frames(self) -> Iterator[StreamFrame]:
         """Every place of the grid; `settle` comes first."""
-        grid = RateGrid(float(self.rate_fps))
-        waiting: NDArray[np.uint8] | None = None
-        for frame in read_video(self._path):
-            slots = grid.slots_before(frame.pts_ms)
-            if waiting is not None:
-                yield from self._fill(slots, waiting)
-            waiting = frame.frame_rgb
-        if waiting is not None:
-            yield from self._fill(grid.slots_to_end(), waiting)
-
-    def _fill(self, slots: range, frame_rgb: NDArray[np.uint8]) -> Iterator[StreamFrame]:
-        if slots:
-            analysed = self._analyse(frame_rgb)
-            yield from (analysed for _ in slots)
+        read = ((frame.pts_ms, frame.frame_rgb) for frame in read_video(self._path))
+        for slots, frame_rgb in on_grid(read, float(self.rate_fps)):
+            if slots:
+                analysed = self._analyse(frame_rgb)
+                yield from (analysed for _ in slots)
 
     def _analyse(self, frame_rgb: NDArray[np.uint8]) -> StreamFrame:
         if self._crop is None:
@@ -173,7 +162,7 @@ class FaceStream:
 
     def _fit(self, points: NDArray[np.float32]) -> FaceParams | None:
         fit = self._fitter.fit(points)
-        return None if fit.error > _MAX_FIT_ERROR or fit.params.fault() is not None else fit.params
+        return None if fit.error > MAX_FIT_ERROR or fit.params.fault() is not None else fit.params
 
     def _search(self) -> _Search | None:
         """All frames until there is a good reference, then some; up to a minute with the person."""

@@ -25,6 +25,8 @@ FRAME_ITERATIONS = 2
 # Radians. Gauss-Newton squares the distance to the solution: after a turn this small 0.1 degrees are left.
 SMALL_TURN = 0.04
 COLD_START_ITERATIONS = 8
+# Beyond this mean error of the fit, in half crop widths (4 px of 256), the points are no face.
+MAX_FIT_ERROR = 4 / 128
 _EYE_CORNERS = [*LEFT_EYE, *RIGHT_EYE]
 
 

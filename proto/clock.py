@@ -11,6 +11,9 @@ round trip, so the sample with the shortest one is kept.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
 
 WINDOW_SAMPLES = 16
 # A longer round trip answers no ping of ours, or is worthless.
@@ -32,7 +35,7 @@ class ClockEstimate:
 
     def age_ms(self, peer_ms: int, now_ms: int) -> float:
         """How long ago `peer_ms` was, a u32 on the peer's clock; negative when the estimate is imprecise."""
-        return _signed(now_ms + self.offset_ms - peer_ms)
+        return nearest_zero(now_ms + self.offset_ms - peer_ms)
 
 
 class PeerClock:
@@ -46,7 +49,7 @@ class PeerClock:
         round_trip_ms = (now_ms - ping_ms) % _U32
         if round_trip_ms > MAX_ROUND_TRIP_MS:
             return
-        offset_ms = _signed(peer_ms - ping_ms - round_trip_ms / 2)
+        offset_ms = nearest_zero(peer_ms - ping_ms - round_trip_ms / 2)
         self._samples.append(ClockEstimate(offset_ms, round_trip_ms))
 
     @property
@@ -60,6 +63,7 @@ def wrap_ms(now_ms: int) -> int:
     return now_ms % _U32
 
 
-def _signed(difference_ms: float) -> float:
-    """The difference of two wrapping clocks that lies nearest to zero."""
-    return (difference_ms + _U32 / 2) % _U32 - _U32 / 2
+def nearest_zero(difference: N, modulus: int = _U32) -> N:
+    """The difference of two numbers that wrap around, of all that it may be the one nearest to zero."""
+    half = modulus // 2
+    return (difference + half) % modulus - half

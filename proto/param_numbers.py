@@ -4,7 +4,8 @@ A short packet says only the last bits of its number and its time. The other sid
 near, so it is sent only after one has arrived, not long ago. No clock, no network.
 """
 
-from headgan.proto.wire import SHORT_REACH_FRAMES, SHORT_REACH_MS, U32_MAX, ParamPacket
+from headgan.proto.clock import nearest_zero
+from headgan.proto.wire import SHORT_REACH_FRAMES, SHORT_REACH_MS, ParamPacket
 
 
 class NumbersOut:
@@ -17,22 +18,22 @@ class NumbersOut:
     def pack(self, packet: ParamPacket) -> bytes:
         """The packet's bytes."""
         self._on_the_way[packet.seq] = packet.capture_ms
-        for old in [seq for seq in self._on_the_way if _ahead(packet.seq, seq) > SHORT_REACH_FRAMES]:
+        for old in [seq for seq in self._on_the_way if nearest_zero(packet.seq - seq) > SHORT_REACH_FRAMES]:
             del self._on_the_way[old]
         return packet.to_bytes(is_short=self._is_near(packet))
 
     def arrived(self, seq: int) -> None:
         """The packet of this number has arrived."""
         capture_ms = self._on_the_way.pop(seq, None)
-        if capture_ms is not None and (self._arrived is None or _ahead(seq, self._arrived[0]) > 0):
+        if capture_ms is not None and (self._arrived is None or nearest_zero(seq - self._arrived[0]) > 0):
             self._arrived = seq, capture_ms
 
     def _is_near(self, packet: ParamPacket) -> bool:
         if self._arrived is None:
             return False
         seq, capture_ms = self._arrived
-        is_near_in_time = 0 <= _ahead(packet.capture_ms, capture_ms) <= SHORT_REACH_MS
-        return 0 < _ahead(packet.seq, seq) <= SHORT_REACH_FRAMES and is_near_in_time
+        is_near_in_time = 0 <= nearest_zero(packet.capture_ms - capture_ms) <= SHORT_REACH_MS
+        return 0 < nearest_zero(packet.seq - seq) <= SHORT_REACH_FRAMES and is_near_in_time
 
 
 class NumbersIn:
@@ -48,12 +49,6 @@ class NumbersIn:
             WireError: the bytes are not a packet of this version.
         """
         packet = ParamPacket.parse(data, self._newest)
-        if packet is not None and (self._newest is None or _ahead(packet.seq, self._newest.seq) > 0):
+        if packet is not None and (self._newest is None or nearest_zero(packet.seq - self._newest.seq) > 0):
             self._newest = packet
         return packet
-
-
-def _ahead(number: int, other: int) -> int:
-    """By how much a number is ahead of another, both modulo 2**32."""
-    half = (U32_MAX + 1) // 2
-    return (number - other + half) % (2 * half) - half

@@ -7,6 +7,7 @@ can be neither sent nor received; whatever is wrong is a WireError. PROTOCOL.md 
 import struct
 from dataclasses import dataclass
 
+from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
 
 PROTOCOL_VERSION = 2
@@ -143,8 +144,7 @@ def _mark(offset_ms: int, bits: int) -> FrameMark:
 
 def _nearest(low: int, near: int, modulus: int) -> int:
     """The number nearest to `near`, both modulo 2**32, that is `low` modulo `modulus`."""
-    ahead = (low - near + modulus // 2) % modulus - modulus // 2
-    return (near + ahead) % (U32_MAX + 1)
+    return (near + nearest_zero(low - near, modulus)) % (U32_MAX + 1)
 
 
 class Reader:

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
 
 T = TypeVar("T")
@@ -158,7 +159,7 @@ class JitterBuffer(Generic[T]):
         if self._last_capture_ms is None:
             self._last_capture_ms = capture_ms
             return capture_ms
-        difference = (capture_ms - self._last_capture_ms + 2**31) % 2**32 - 2**31
+        difference = nearest_zero(capture_ms - self._last_capture_ms)
         unwrapped = self._last_capture_ms + difference
         self._last_capture_ms = max(self._last_capture_ms, unwrapped)
         return unwrapped

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes, percentiles
 from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
-from headgan.models.fitting import FaceFitter
+from headgan.models.fitting import MAX_FIT_ERROR, FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
@@ -35,8 +35,6 @@ IDENTITY_FRAMES = 12
 MAX_SEARCH_MS = 60_000.0
 # A reference with open eyes, seen from the front, is looked for so long; then the best so far has to do.
 REFERENCE_SEARCH_MS = 2000.0
-# Beyond this mean error of the fit, in half crop widths (4 px of 256), the points are no face.
-MAX_FIT_ERROR = 4 / 128
 _LEARN_EVERY = 25
 # An hour of frames for the statistics.
 _KEPT_ERRORS = 90_000

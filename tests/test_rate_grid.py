@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgan.codec.rate_grid import PTS_TOLERANCE_MS, RateGrid, RateLimit
+from headgan.codec.rate_grid import PTS_TOLERANCE_MS, RateGrid, RateLimit, on_grid
 
 INTERVAL_MS = 40.0
 ROUNDING_MS = 1e-6
@@ -136,3 +136,12 @@ def test_a_camera_that_is_not_faster_loses_nothing_for_its_jitter(fps: float, ji
 def test_thirty_frames_a_second_lose_every_sixth() -> None:
     kept_ms = accepted_ms([k * 1000 / 30 for k in range(60)])
     assert len(kept_ms) == 50
+
+
+def test_frames_on_a_grid() -> None:
+    """Each frame with the slots that it fills: repeated, left out, and the last one shown to its end."""
+    frames = [(0.0, "a"), (20.0, "b"), (40.0, "c"), (160.0, "d")]
+    filled = [frame for slots, frame in on_grid(frames, 25.0) for _ in slots]
+    assert filled == ["a", "c", "c", "c", "d", "d"]  # d for the mean interval, 53 ms
+    assert [slot for slots, _ in on_grid(frames, 25.0) for slot in slots] == list(range(len(filled)))
+    assert list(on_grid([], 25.0)) == []
