@@ -20,7 +20,8 @@ from headgan.codec.param_encoder import Face, ParamEncoder
 from headgan.codec.params import FaceParams
 from headgan.proto.errors import WireError
 from headgan.proto.param_numbers import NumbersIn
-from headgan.proto.wire import LONG_TYPE, U32_MAX, FrameMark, ParamPacket
+from headgan.proto.wire import LONG_TYPE, FrameMark, ParamPacket
+from headgan.proto.wire_fields import U32_MAX
 from headgan.receiver.frame_reader import FrameReader
 
 # Of the processor's time, for one message that may free others; a frame has 40 ms.

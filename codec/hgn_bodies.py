@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from headgan.codec.hgn_chunks import ChunkReader, varint
 from headgan.codec.hgn_header import MAX_SEGMENT_FRAMES
 from headgan.proto.errors import WireError
-from headgan.proto.wire import U16_MAX, check_range
+from headgan.proto.wire_fields import U16_MAX, check_range
 
 # Of one chunk: a minute in the shortest packets.
 _MAX_PACKETS = 6000

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from headgan.proto.errors import WireError
-from headgan.proto.wire import Reader
+from headgan.proto.wire_fields import Reader
 
 INDEX, PARAMETERS, SOUND, REFERENCE = range(4)
 _KIND_BITS = 3

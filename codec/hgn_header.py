@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.hgn_chunks import CHECKSUM_BYTES, ChunkReader, checksum, varint
 from headgan.proto.errors import WireError
-from headgan.proto.wire import check_length, check_range
+from headgan.proto.wire_fields import check_length, check_range
 
 MAGIC = b"\x89HGN"
 VERSION = 1

@@ -20,7 +20,14 @@ from headgan.proto.reference_messages import (
     ReferenceReady,
     ReferenceStart,
 )
-from headgan.proto.wire import MAX_CONTROL_BYTES, U32_MAX, check_length, check_range, check_text, open_message
+from headgan.proto.wire_fields import (
+    MAX_CONTROL_BYTES,
+    U32_MAX,
+    check_length,
+    check_range,
+    check_text,
+    open_message,
+)
 
 MAX_BYE_TEXT_BYTES = 512
 _PING = struct.Struct("!BI")

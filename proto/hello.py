@@ -6,15 +6,8 @@ from dataclasses import dataclass
 import msgpack
 
 from headgan.proto.errors import WireError
-from headgan.proto.wire import (
-    MAX_NAMED_REFERENCES,
-    PROTOCOL_VERSION,
-    U8_MAX,
-    Reader,
-    check_length,
-    check_range,
-    check_text,
-)
+from headgan.proto.wire import MAX_NAMED_REFERENCES, PROTOCOL_VERSION
+from headgan.proto.wire_fields import U8_MAX, Reader, check_length, check_range, check_text
 
 MODEL_ID_BYTES = 8
 MAX_IDENTITY_BYTES = 1024

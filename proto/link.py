@@ -24,11 +24,14 @@ from headgan.proto.session import (
     Session,
     Step,
 )
+from headgan.proto.voice import VoicePacket
 from headgan.proto.wire import ParamPacket
 
 TICK_S = 0.1
 # Longer than a session waits for the answer to its Bye.
 _FAREWELL_S = 1.8
+# Nobody needs to know whether a voice that travels alone has arrived.
+_NO_SEQ = -1
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Link:
         *,
         clock_ms: Callable[[], float],
         on_params: Callable[[ParamPacket], None],
+        on_voice: Callable[[VoicePacket], None] = lambda _voice: None,
         on_arrived: Callable[[int], None] = lambda _seq: None,
     ) -> None:
         """Starts nothing yet.
@@ -54,12 +58,14 @@ class Link:
             session: a new one.
             clock_ms: the monotonic clock of this side.
             on_params: takes each parameter packet, on the event loop; may raise WireError.
+            on_voice: takes the voice of each packet, on the event loop, after on_params; may raise WireError.
             on_arrived: takes the seq of each of ours that is known to have arrived, on the event loop.
         """
         self._peer = peer
         self._session = session
         self._clock_ms = clock_ms
         self._on_params = on_params
+        self._on_voice = on_voice
         self._on_arrived = on_arrived
         self._numbers = NumbersOut()
         # A session makes few events, the most frequent for each reference of a call, so neither queue can grow.
@@ -122,6 +128,10 @@ class Link:
     def send_params(self, packet: ParamPacket) -> bool:
         """Sends one packet; False when it was dropped because an earlier one is still queued."""
         return self._peer.send_params(self._numbers.pack(packet), packet.seq)
+
+    def send_voice(self, packet: VoicePacket) -> bool:
+        """Sends a voice that has no frame to travel with; False when it was dropped, as in `send_params`."""
+        return self._peer.send_params(packet.to_bytes(), _NO_SEQ)
 
     def send_control(self, message: bytes) -> None:
         """Sends one message of the session's own, such as of `Session.offer_reference`, on `control`."""
@@ -190,12 +200,17 @@ class Link:
     def _take_params(self, data: bytes) -> None:
         try:
             packet = self._session.receive_params(data, self._now())
-            if packet is not None:
+            if isinstance(packet, ParamPacket):
                 self._on_params(packet)
+            voice = packet.voice if isinstance(packet, ParamPacket) else packet
+            if voice is not None:
+                self._on_voice(voice)
         except WireError as error:
             self._refuse(error)
 
     def _take_arrival(self, seq: int) -> None:
+        if seq == _NO_SEQ:
+            return
         self._numbers.arrived(seq)
         self._on_arrived(seq)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from headgan.proto.errors import WireError
-from headgan.proto.wire import U32_MAX, check_length, check_range, open_message
+from headgan.proto.wire_fields import U32_MAX, check_length, check_range, open_message
 
 MAX_VIDEO_FRAME_BYTES = 64 * 1024
 # As small as a piece of a reference, so that no frame of the call waits for it.

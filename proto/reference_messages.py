@@ -7,9 +7,9 @@ from itertools import pairwise
 
 from headgan.proto.errors import WireError
 from headgan.proto.hello import MAX_KNOWN
-from headgan.proto.wire import (
+from headgan.proto.wire import MAX_PAYLOAD_BYTES
+from headgan.proto.wire_fields import (
     MAX_CONTROL_BYTES,
-    MAX_PAYLOAD_BYTES,
     U16_MAX,
     check_length,
     check_range,

@@ -52,6 +52,7 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
+from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import ParamPacket
 
 PING_INTERVAL_MS = 1000
@@ -270,7 +271,7 @@ class Session:
             case _:
                 return self._on_reference(message)
 
-    def receive_params(self, data: bytes, now_ms: int) -> ParamPacket | None:
+    def receive_params(self, data: bytes, now_ms: int) -> ParamPacket | VoicePacket | None:
         """Takes one message of the channel `params`.
 
         None when the call is over, as late packets are normal, and for one that cannot be placed.
@@ -280,11 +281,14 @@ class Session:
         """
         if self.is_over:
             return None
-        packet = self._numbers.parse(data)
+        packet = VoicePacket.parse(data) if VoicePacket.stands_in(data) else self._numbers.parse(data)
         if self._hello.role is Role.SENDER:
             raise WireError("a receiver sent face parameters")
         if self._state is not SessionState.STREAMING:
             raise WireError("face parameters came before the reference was ready")
+        voice = packet.voice if isinstance(packet, ParamPacket) else packet
+        if voice is not None and VOICE_CAPABILITY not in self._hello.capabilities:
+            raise WireError("a voice came, which was not asked for")
         self._heard_ms = now_ms
         return packet
 
@@ -302,6 +306,12 @@ class Session:
         if self._hello.role is Role.RECEIVER:
             return self._hello.fuses
         return 1 if peer is None else peer.fuses
+
+    @property
+    def has_voice(self) -> bool:
+        """Whether the receiver of this call wants to hear the sender."""
+        peer = self._peer_hello
+        return peer is not None and VOICE_CAPABILITY in peer.capabilities
 
     @property
     def references(self) -> int:

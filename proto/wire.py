@@ -1,33 +1,34 @@
-"""Bytes of the parameter channel in, ParamPacket out; and the checked reading that every message shares.
-
-All numbers are in network byte order. A message checks its limits when it is made, so one that breaks them
-can be neither sent nor received; whatever is wrong is a WireError. PROTOCOL.md draws all messages.
-"""
+"""Bytes of the parameter channel in, ParamPacket out. PROTOCOL.md draws all messages."""
 
 import struct
 from dataclasses import dataclass
 
 from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
+from headgan.proto.voice import MAX_OPUS_BYTES, MAX_VOICE_FRAMES, VoicePacket
+from headgan.proto.wire_fields import U8_MAX, U16_MAX, U32_MAX, Reader, check_length, check_range
 
 PROTOCOL_VERSION = 2
-U8_MAX = 0xFF
-U16_MAX = 0xFFFF
-U32_MAX = 0xFFFFFFFF
 MAX_PAYLOAD_BYTES = 1024
 
-LONG_TYPE, SHORT_TYPE = 1, 2
+# With a voice the types are greater by two.
+LONG_TYPE, SHORT_TYPE, WITH_VOICE = 1, 2, 2
 # Of one packet.
 MAX_FRAMES = 4
 MAX_OFFSET_MS = (1 << 14) - 1
 # A receiver that has a frame so near can tell from a short packet which frame it is.
 SHORT_REACH_FRAMES, SHORT_REACH_MS = 100, 20_000
-# Of one message of the channel `control`.
-MAX_CONTROL_BYTES = 16 * 1024 + 7
 # A frame is drawn from so many references at most.
 MAX_NAMED_REFERENCES = 8
 _LONG, _SHORT = struct.Struct("!BII"), struct.Struct("!BBH")
 _MARK = struct.Struct("!H")
+MAX_PARAM_PACKET_BYTES = (
+    _LONG.size
+    + _MARK.size * (MAX_FRAMES - 1)
+    + 2
+    + MAX_VOICE_FRAMES * (1 + MAX_OPUS_BYTES)
+    + MAX_PAYLOAD_BYTES
+)
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,13 @@ class ParamPacket:
     A message of the channel `params`, which may lose and reorder it:
 
     offset  size  field
-         0     1  bits 4 to 7: type, 1 long, 2 short; bits 2 and 3: frames - 1; of the first frame bit 0 has_face,
-                  bit 1 is_untrue
+         0     1  bits 4 to 7: type, 1 long, 2 short, 3 long with voice, 4 short with voice; bits 2 and 3: frames - 1;
+                  of the first frame bit 0 has_face, bit 1 is_untrue
     long:
          1     4  seq, the number of the first frame of those that were sent or dropped, wraps to 0
          5     4  capture_ms of the first frame on the sender's clock, modulo 2**32
          9  2 (frames - 1)  of each further frame: bit 15 is_untrue, bit 14 has_face, bits 0 to 13 offset_ms
+              voice, as in VoicePacket, if the type says so
            0..1024  records, to the end of the message
     short, where the receiver has a frame that is near:
          1     1  seq modulo 2**8
@@ -80,6 +82,7 @@ class ParamPacket:
     capture_ms: int
     frames: tuple[FrameMark, ...]
     records: bytes
+    voice: VoicePacket | None = None
 
     def __post_init__(self) -> None:
         check_range("param packet: seq", self.seq, 0, U32_MAX)
@@ -89,18 +92,21 @@ class ParamPacket:
             raise WireError(f"param packet: the first frame has offset {self.frames[0].offset_ms}, must be 0")
         most = MAX_PAYLOAD_BYTES if any(frame.has_face for frame in self.frames) else 0
         check_length("param packet: records", self.records, 0, most)
+        if self.voice is not None and not self.voice.is_near(self.capture_ms):
+            raise WireError("param packet: the voice is too far from the first frame")
 
     def to_bytes(self, *, is_short: bool = False) -> bytes:
         """The packet as one message of the channel `params`; is_short: the receiver has a frame that is near."""
         first, *others = self.frames
-        kind = SHORT_TYPE if is_short else LONG_TYPE
+        kind = (SHORT_TYPE if is_short else LONG_TYPE) + (WITH_VOICE if self.voice else 0)
         head = kind << 4 | len(others) << 2 | first.bits
         if is_short:
             start = _SHORT.pack(head, self.seq & U8_MAX, self.capture_ms & U16_MAX)
         else:
             start = _LONG.pack(head, self.seq, self.capture_ms)
         marks = b"".join(_MARK.pack(frame.bits << 14 | frame.offset_ms) for frame in others)
-        return start + marks + self.records
+        voice = self.voice.inside() if self.voice else b""
+        return start + marks + voice + self.records
 
     @classmethod
     def parse(cls, data: bytes, near: "ParamPacket | None" = None) -> "ParamPacket | None":
@@ -116,10 +122,12 @@ class ParamPacket:
         Raises:
             WireError: the bytes are not a packet of this version.
         """
-        check_length("param packet", data, 1, _LONG.size + _MARK.size * (MAX_FRAMES - 1) + MAX_PAYLOAD_BYTES)
+        check_length("param packet", data, 1, MAX_PARAM_PACKET_BYTES)
         kind, count, bits = data[0] >> 4, (data[0] >> 2 & 3) + 1, data[0] & 3
-        if kind not in (LONG_TYPE, SHORT_TYPE):
-            raise WireError(f"param packet: type {kind}, this version knows {LONG_TYPE} and {SHORT_TYPE}")
+        if not LONG_TYPE <= kind <= SHORT_TYPE + WITH_VOICE:
+            raise WireError(f"param packet: type {kind}, this version knows 1 to {SHORT_TYPE + WITH_VOICE}")
+        has_voice = kind > SHORT_TYPE
+        kind -= WITH_VOICE if has_voice else 0
         reader = Reader("param packet", data[1:])
         if kind == LONG_TYPE:
             seq, capture_ms = reader.u32(), reader.u32()
@@ -129,13 +137,13 @@ class ParamPacket:
         for _ in range(count - 1):
             mark = reader.u16()
             frames.append(_mark(mark & MAX_OFFSET_MS, mark >> 14))
-        records = reader.rest()
         if kind == SHORT_TYPE:
             if near is None:
                 return None
             seq = _nearest(seq, near.seq, U8_MAX + 1)
             capture_ms = _nearest(capture_ms, near.capture_ms, U16_MAX + 1)
-        return cls(seq, capture_ms, tuple(frames), records)
+        voice = VoicePacket.read_inside(reader, capture_ms) if has_voice else None
+        return cls(seq, capture_ms, tuple(frames), reader.rest(), voice)
 
 
 def _mark(offset_ms: int, bits: int) -> FrameMark:
@@ -145,78 +153,3 @@ def _mark(offset_ms: int, bits: int) -> FrameMark:
 def _nearest(low: int, near: int, modulus: int) -> int:
     """The number nearest to `near`, both modulo 2**32, that is `low` modulo `modulus`."""
     return (near + nearest_zero(low - near, modulus)) % (U32_MAX + 1)
-
-
-class Reader:
-    """Takes fields off the front of untrusted bytes; `name` starts the message of every WireError."""
-
-    def __init__(self, name: str, data: bytes) -> None:
-        self._name = name
-        self._data = data
-        self._position = 0
-
-    def take(self, count: int) -> bytes:
-        """The next `count` bytes, never fewer."""
-        left = len(self._data) - self._position
-        if count > left:
-            raise WireError(f"{self._name}: {left} bytes left, need {count}")
-        self._position += count
-        return self._data[self._position - count : self._position]
-
-    def u8(self) -> int:
-        """The next byte as a number."""
-        return self.take(1)[0]
-
-    def u16(self) -> int:
-        """The next two bytes as a number."""
-        return int.from_bytes(self.take(2), "big")
-
-    def u32(self) -> int:
-        """The next four bytes as a number."""
-        return int.from_bytes(self.take(4), "big")
-
-    def text(self, count: int) -> str:
-        """The next `count` bytes as UTF-8."""
-        try:
-            return self.take(count).decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise WireError(f"{self._name}: text is not UTF-8") from error
-
-    def rest(self) -> bytes:
-        """All bytes that are left."""
-        return self.take(len(self._data) - self._position)
-
-    def finish(self) -> None:
-        """Refuses bytes after the last field."""
-        if self._position != len(self._data):
-            raise WireError(f"{self._name}: {len(self._data) - self._position} bytes too many")
-
-
-def open_message(name: str, data: bytes, message_type: int) -> Reader:
-    """A reader behind the type byte of a control message; WireError if it is of another type."""
-    check_length(name, data, 1, MAX_CONTROL_BYTES)
-    reader = Reader(name, data)
-    if reader.u8() != message_type:
-        raise WireError(f"{name}: type {data[0]}, must be {message_type}")
-    return reader
-
-
-def check_range(field: str, value: float, low: float, high: float) -> None:
-    """Refuses a number outside low..high, and nan."""
-    if not low <= value <= high:
-        raise WireError(f"{field} is {value}, must be {low}..{high}")
-
-
-def check_length(field: str, data: bytes, low: int, high: int) -> None:
-    """Refuses bytes whose length is outside low..high."""
-    if not low <= len(data) <= high:
-        raise WireError(f"{field}: {len(data)} bytes, must be {low}..{high}")
-
-
-def check_text(field: str, text: str, max_bytes: int) -> None:
-    """Refuses text that is longer than `max_bytes` in UTF-8 or could control the terminal that shows it."""
-    if not text.isprintable():
-        raise WireError(f"{field} has characters that cannot be printed")
-    length = len(text.encode("utf-8"))
-    if length > max_bytes:
-        raise WireError(f"{field}: {length} bytes of text, must be 0..{max_bytes}")

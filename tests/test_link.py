@@ -29,6 +29,7 @@ from headgan.proto.session import (
     SessionState,
     StartStreaming,
 )
+from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
@@ -101,6 +102,7 @@ class Side:
     peer: MemoryPeer
     link: Link
     params: list[ParamPacket] = field(default_factory=list)
+    voices: list[VoicePacket] = field(default_factory=list)
 
     async def event(self, wanted: type[Event]) -> Event:
         """The next event, which has to be of the kind that is wanted."""
@@ -118,8 +120,9 @@ class Clock:
 def side(role: Role, clock: Clock, *, model_id: bytes = MODEL_ID) -> Side:
     """A side that has not begun; its peer leads nowhere yet."""
     is_sender = role is Role.SENDER
-    hello = Hello(role, role.value, 25.0, model_id, wants_reference=not is_sender)
-    peer, params = MemoryPeer(), list[ParamPacket]()
+    capabilities = () if is_sender else (VOICE_CAPABILITY,)
+    hello = Hello(role, role.value, 25.0, model_id, wants_reference=not is_sender, capabilities=capabilities)
+    peer, params, voices = MemoryPeer(), list[ParamPacket](), list[VoicePacket]()
 
     def take(packet: ParamPacket) -> None:
         if packet.records == b"bad":
@@ -131,8 +134,9 @@ def side(role: Role, clock: Clock, *, model_id: bytes = MODEL_ID) -> Side:
         Session(hello, REFERENCE if is_sender else None),
         clock_ms=lambda: clock.now_ms,
         on_params=take,
+        on_voice=voices.append,
     )
-    return Side(peer, link, params)
+    return Side(peer, link, params, voices)
 
 
 class Pair:
@@ -161,6 +165,20 @@ class Pair:
         await self.receiver.event(ReferenceReceived)
         self.receiver.link.reference_ready()
         await self.sender.event(StartStreaming)
+
+
+async def test_a_voice_arrives_with_a_face_and_alone() -> None:
+    async with Pair() as pair:
+        await pair.stream()
+        assert pair.sender.link.session.has_voice
+        first, second = VoicePacket(0, 5, (b"opus",)), VoicePacket(1, 45, (b"opus", b"s"))
+        packet = ParamPacket(0, 7, (FrameMark(),), b"face", first)
+        assert pair.sender.link.send_params(packet)
+        assert pair.sender.link.send_voice(second)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert pair.receiver.params == [packet]
+        assert pair.receiver.voices == [first, second]
 
 
 async def test_a_call_from_hello_to_good_bye() -> None:

@@ -217,7 +217,7 @@ class Call:
 
     def _draw(self, packet: ParamPacket, late: int) -> None:
         arrived = self.receiver.receive_params(packet.to_bytes(), 0)
-        assert arrived is not None
+        assert isinstance(arrived, ParamPacket)
         self._packer.arrived(packet.seq)
         for frame in self._faces.read(arrived, 0):
             assert len(frame.references) == 1

@@ -33,6 +33,7 @@ from headgan.proto.session import (
     StartStreaming,
     Step,
 )
+from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
@@ -486,6 +487,22 @@ def _damaged(data: st.DataObject, messages: tuple[bytes, ...]) -> list[bytes]:
                 damaged[-1] ^= 0x40
                 result[place] = bytes(damaged)
     return result
+
+
+def test_only_a_receiver_that_asked_for_it_gets_a_voice() -> None:
+    voice = VoicePacket(3, 40, (b"opus",))
+    with_voice = replace(PACKET, capture_ms=60, voice=voice)
+    for capabilities in ((), (VOICE_CAPABILITY,)):
+        link = make_link(replace(RECEIVER_HELLO, capabilities=capabilities))
+        link.run(300)
+        sender, receiver = link.sessions
+        assert sender.has_voice is bool(capabilities)
+        for data, sent in ((voice.to_bytes(), voice), (with_voice.to_bytes(), with_voice)):
+            if capabilities:
+                assert receiver.receive_params(data, 300) == sent
+            else:
+                with pytest.raises(WireError, match="not asked for"):
+                    receiver.receive_params(data, 300)
 
 
 def test_params_out_of_order_are_refused() -> None:

@@ -38,20 +38,14 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
-from headgan.proto.wire import (
-    MAX_CONTROL_BYTES,
-    MAX_OFFSET_MS,
-    MAX_PAYLOAD_BYTES,
-    PROTOCOL_VERSION,
-    U32_MAX,
-    FrameMark,
-    ParamPacket,
-)
+from headgan.proto.voice import MAX_OPUS_BYTES, VOICE_REACH_MS, VoiceNumbers, VoicePacket
+from headgan.proto.wire import MAX_OFFSET_MS, MAX_PAYLOAD_BYTES, PROTOCOL_VERSION, FrameMark, ParamPacket
+from headgan.proto.wire_fields import MAX_CONTROL_BYTES, U32_MAX
 
 # The same examples in every run, and no time limit that a busy machine could break.
 repeatable = settings(derandomize=True, deadline=None, database=None)
 PICTURE = b"picture"
-EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
+EXAMPLES: dict[str, ParamPacket | VoicePacket | ControlMessage] = {
     "ParamPacket": ParamPacket(7, 123456, (FrameMark(),), bytes((1, 2, 3, 4, 5))),
     "ParamPacket without a face": ParamPacket(8, 123496, (FrameMark(has_face=False),), b""),
     "Hello": Hello(
@@ -68,6 +62,17 @@ EXAMPLES: dict[str, ParamPacket | ControlMessage] = {
         12, 123656, (FrameMark(), FrameMark(40, has_face=False), FrameMark(81)), bytes((1, 2, 3))
     ),
     "ParamPacket in short": ParamPacket(15, 123776, (FrameMark(),), bytes((1, 2, 3, 4, 5))),
+    "ParamPacket with a voice": ParamPacket(
+        16,
+        123816,
+        (FrameMark(),),
+        bytes((1, 2, 3, 4, 5)),
+        VoicePacket(9, 123790, (bytes.fromhex("5801"), bytes.fromhex("58020304"))),
+    ),
+    "ParamPacket in short with a voice": ParamPacket(
+        15, 123776, (FrameMark(),), bytes((1, 2)), VoicePacket(8, 123750, (bytes.fromhex("5805"),))
+    ),
+    "VoicePacket": VoicePacket(12, 123910, (bytes.fromhex("5806"),)),
     "RefreshWanted": RefreshWanted(),
     "ReferenceMore": next(iter(split_more(3, Reference(PICTURE, "video/vp9", b"\x01\x02"), 1))),
     "ReferenceHeld": ReferenceHeld(3, True),
@@ -114,6 +119,16 @@ param_packets = st.builds(
     some_frames,
     payloads,
 )
+opus_frames = st.lists(st.binary(min_size=1, max_size=MAX_OPUS_BYTES), min_size=1, max_size=4).map(tuple)
+voices = st.builds(VoicePacket, st.integers(0, 63), u32, opus_frames)
+packets_with_voice = st.builds(
+    lambda packet, voice, apart: replace(
+        packet, voice=replace(voice, start_ms=(packet.capture_ms + apart) % 2**32)
+    ),
+    param_packets,
+    voices,
+    st.integers(-VOICE_REACH_MS, VOICE_REACH_MS),
+)
 control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
     st.builds(
         Hello,
@@ -157,7 +172,9 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
 )
 
 
-def parse_example(name: str, data: bytes) -> ParamPacket | ControlMessage:
+def parse_example(name: str, data: bytes) -> ParamPacket | VoicePacket | ControlMessage:
+    if name == "VoicePacket":
+        return VoicePacket.parse(data)
     return parse_packet(data) if name.startswith("ParamPacket") else parse_control(data)
 
 
@@ -170,7 +187,7 @@ def parse_packet(data: bytes, near: ParamPacket = NEAR) -> ParamPacket:
     return packet
 
 
-def as_bytes(name: str, message: ParamPacket | ControlMessage) -> bytes:
+def as_bytes(name: str, message: ParamPacket | VoicePacket | ControlMessage) -> bytes:
     return (
         message.to_bytes(is_short="short" in name) if isinstance(message, ParamPacket) else message.to_bytes()
     )
@@ -195,7 +212,12 @@ def test_protocol_document_examples_are_the_bytes_of_the_messages() -> None:
 def test_every_truncation_and_every_extension_fails(name: str) -> None:
     data = as_bytes(name, EXAMPLES[name])
     # A ParamPacket has no length in itself, so only a cut header can be noticed.
-    headers = {"ParamPacket of three frames": 13, "ParamPacket in short": 4}
+    headers = {
+        "ParamPacket of three frames": 13,
+        "ParamPacket in short": 4,
+        "ParamPacket with a voice": 19,
+        "ParamPacket in short with a voice": 9,
+    }
     length = headers.get(name, 9) if name.startswith("ParamPacket") else len(data)
     for end in range(length):
         with pytest.raises(WireError):
@@ -226,6 +248,54 @@ def test_short_packet_round_trip(packet: ParamPacket, frames: int, milliseconds:
 
 
 @repeatable
+@given(packets_with_voice)
+def test_packet_with_voice_round_trip(packet: ParamPacket) -> None:
+    assert packet.voice is not None
+    data = packet.to_bytes()
+    voice_bytes = 2 + sum(1 + len(frame) for frame in packet.voice.frames)
+    assert len(data) == 9 + 2 * (len(packet.frames) - 1) + voice_bytes + len(packet.records)
+    assert ParamPacket.parse(data) == packet
+    assert parse_packet(packet.to_bytes(is_short=True), replace(packet, voice=None)) == packet
+
+
+@repeatable
+@given(voices)
+def test_voice_round_trip(voice: VoicePacket) -> None:
+    data = voice.to_bytes()
+    assert VoicePacket.stands_in(data)
+    assert VoicePacket.parse(data) == voice
+
+
+def test_a_voice_far_from_its_frame_travels_alone() -> None:
+    packet = ParamPacket(7, 10, (FrameMark(),), b"")
+    for start_ms in (138, 2**32 - 118):
+        voice = VoicePacket(0, start_ms, (b"x",))
+        assert not voice.is_near(packet.capture_ms)
+        with pytest.raises(WireError, match="too far"):
+            replace(packet, voice=voice)
+    assert VoicePacket(0, 2**32 - 117, (b"x",)).is_near(packet.capture_ms)
+
+
+@repeatable
+@given(st.lists(st.integers(1, 500), max_size=40), st.integers(0, 2**32 - 1))
+def test_voice_numbers_are_whole_again(silences: list[int], start_ms: int) -> None:
+    numbers, number = VoiceNumbers(), 1000
+    first = numbers.place(VoicePacket.of(number, start_ms, [b"x"]))
+    for silence in silences:
+        number += silence
+        # Another clock than the sender's stamps it, which drifts and trembles a little.
+        packet = VoicePacket.of(number, start_ms + 40.02 * (number - 1000) + silence % 7, [b"x"])
+        assert numbers.place(packet) - first == number - 1000
+
+
+def test_an_old_voice_keeps_its_number() -> None:
+    numbers = VoiceNumbers()
+    newest = numbers.place(VoicePacket.of(70, 4000, [b"x"]))
+    assert numbers.place(VoicePacket.of(67, 3880, [b"x"])) == newest - 3
+    assert numbers.place(VoicePacket.of(71, 4040, [b"x"])) == newest + 1
+
+
+@repeatable
 @given(control_messages)
 def test_control_round_trip(message: ControlMessage) -> None:
     data = message.to_bytes()
@@ -237,22 +307,24 @@ def test_control_round_trip(message: ControlMessage) -> None:
 @given(st.binary(max_size=80), st.integers(0, 14))
 def test_random_bytes_raise_nothing_but_wire_error(data: bytes, first: int) -> None:
     for attempt in (data, bytes((first,)) + data, b"\x01\x02" + data):
-        for parse in (parse_packet, parse_control):
+        for parse in (parse_packet, parse_control, VoicePacket.parse):
             with contextlib.suppress(WireError):
                 parse(attempt)
 
 
 @repeatable
-@given(param_packets | control_messages, st.data())
+@given(param_packets | packets_with_voice | voices | control_messages, st.data())
 def test_mutated_bytes_raise_nothing_but_wire_error(
-    message: ParamPacket | ControlMessage, draw: st.DataObject
+    message: ParamPacket | VoicePacket | ControlMessage, draw: st.DataObject
 ) -> None:
     mutated = bytearray(message.to_bytes())
     for _ in range(draw.draw(st.integers(1, 4))):
         mutated[draw.draw(st.integers(0, min(len(mutated), 200) - 1))] = draw.draw(st.integers(0, 255))
-    parse: Callable[[bytes], ParamPacket | ControlMessage] = (
-        parse_packet if isinstance(message, ParamPacket) else parse_control
-    )
+    parse: Callable[[bytes], ParamPacket | VoicePacket | ControlMessage] = parse_control
+    if isinstance(message, ParamPacket):
+        parse = parse_packet
+    elif isinstance(message, VoicePacket):
+        parse = VoicePacket.parse
     try:
         parsed = parse(bytes(mutated))
     except WireError:
@@ -264,7 +336,9 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     "data",
     [
         b"",
-        b"\x31" + bytes(8),  # unknown type
+        b"\x51" + bytes(8),  # unknown type
+        b"\x31" + bytes(8) + b"\x40\x00\x01\x01x",  # the second of two frames of voice is cut
+        b"\x31" + bytes(8) + b"\x00\x00\x00",  # a frame of voice without a byte
         b"\x10" + bytes(9),  # no face, but records
         b"\x11" + bytes(8 + MAX_PAYLOAD_BYTES + 1),
         b"\x1d" + bytes(12),  # the last of four frames is cut
@@ -272,7 +346,7 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     ],
 )
 def test_bad_param_packets_are_refused(data: bytes) -> None:
-    with pytest.raises(WireError, match="param packet"):
+    with pytest.raises(WireError, match=r"param packet|voice"):
         ParamPacket.parse(data, NEAR)
 
 
