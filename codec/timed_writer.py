@@ -1,4 +1,4 @@
-"""Pictures with their times in, a video of constant rate out: a picture stays until the next one's time."""
+"""Pictures and sound with their times in, a video of constant rate out: a picture stays until the next one's time."""
 
 from pathlib import Path
 from types import TracebackType
@@ -7,7 +7,12 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from headgan.codec.video import VideoWriter
+from headgan.codec.video import SOUND_RATE, VideoWriter
+
+SOUND_PATIENCE_MS = 500.0
+# Where sound is moved to its exact place: by more than so many samples, in speech and where it is quiet.
+_MOST_APART, _LEAST_APART = SOUND_RATE * 40 // 1000, SOUND_RATE * 3 // 1000
+_QUIET = 0.003
 
 
 class TimedWriter:
@@ -16,7 +21,9 @@ class TimedWriter:
     Two videos written from the same times line up frame by frame, whatever was lost in one of them.
     """
 
-    def __init__(self, path: Path, *, size: int, rate_fps: float, start_ms: float) -> None:
+    def __init__(
+        self, path: Path, *, size: int, rate_fps: float, start_ms: float, has_sound: bool = False
+    ) -> None:
         """Opens `path` for square pictures.
 
         Args:
@@ -24,11 +31,14 @@ class TimedWriter:
             size: width and height in pixels.
             rate_fps: of the video.
             start_ms: the time of its first frame.
+            has_sound: whether there is a sound track; it is silent where nothing is written.
 
         Raises:
             DeviceError: the file cannot be written.
         """
-        self._writer = VideoWriter(path, width=size, height=size, rate_fps=rate_fps)
+        self._writer = VideoWriter(path, width=size, height=size, rate_fps=rate_fps, has_sound=has_sound)
+        self._has_sound = has_sound
+        self._samples = 0
         self._rate_fps = rate_fps
         self._start_ms = start_ms
         self._written = 0
@@ -45,6 +55,38 @@ class TimedWriter:
         self._writer.write(picture_rgb)
         self._written = place + 1
         self._last = picture_rgb
+        if self._has_sound:
+            # Sound comes a little later than its pictures; what has not come by then will not come.
+            self._silence_until(self._sample_at(time_ms - SOUND_PATIENCE_MS))
+
+    def write_sound(self, samples: NDArray[np.float32], time_ms: float) -> None:
+        """Places sound, float32 [N], mono at 48 kHz; what is past is cut off, a gap is silent.
+
+        Times that tremble, or drift, do not tear speech apart: pieces that nearly follow each other are joined, unless
+        they are quiet.
+
+        Raises:
+            ValueError: the file has no sound.
+        """
+        place = self._sample_at(time_ms)
+        apart = abs(place - self._samples)
+        is_quiet = float(np.abs(samples).max(initial=0.0)) < _QUIET
+        if apart < (_LEAST_APART if is_quiet else _MOST_APART):
+            place = self._samples
+        self._silence_until(place)
+        new = samples[max(0, self._samples - place) :]
+        if len(new):
+            self._writer.write_sound(new)
+            self._samples += len(new)
+
+    def _sample_at(self, time_ms: float) -> int:
+        return round((time_ms - self._start_ms) * SOUND_RATE / 1000)
+
+    def _silence_until(self, place: int) -> None:
+        while self._samples < place:
+            count = min(place - self._samples, SOUND_RATE)
+            self._writer.write_sound(np.zeros(count, np.float32))
+            self._samples += count
 
     def close(self) -> None:
         """Finishes the file; again does nothing."""

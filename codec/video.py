@@ -1,4 +1,4 @@
-"""Pictures in, a video file out, and the other way round.
+"""Pictures, and sound, in, a video file out; and the way back for the pictures.
 
 The writer makes H.264 in *fragmented* MP4: the file consists of pieces of one second that are complete in
 themselves, so what is on the disk can be played even when the program was killed.
@@ -30,6 +30,8 @@ QUEUE_FRAMES = 8
 X264_OPTIONS = {"crf": "12", "preset": "veryfast", "tune": "zerolatency"}
 MP4_OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 DECODER_THREADS = 2
+SOUND_RATE = 48_000
+_SOUND_BITS = 64_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +61,16 @@ class VideoInfo:
 class VideoWriter:
     """Writes pictures at a constant rate into an MP4 file; picture k is shown at k / rate_fps seconds.
 
+    Sound, if it has any, begins with picture 0. A file that is being written can only be played as far as both go:
+    sound that is late holds it up.
+
     Encoding runs in a thread of the writer. Its queue holds QUEUE_FRAMES pictures; when it is full,
     `write` blocks, so nothing is lost. When the process is killed, the last second and the queue are lost.
     """
 
-    def __init__(self, path: Path, *, width: int, height: int, rate_fps: float) -> None:
+    def __init__(
+        self, path: Path, *, width: int, height: int, rate_fps: float, has_sound: bool = False
+    ) -> None:
         """Opens `path` (always MP4, an older file is replaced) and starts the encoder.
 
         Raises:
@@ -79,8 +86,11 @@ class VideoWriter:
         # 1001 keeps the television rates (30000/1001 and its kin) exact.
         self._frame_duration_s = 1 / Fraction(rate_fps).limit_denominator(1001)
         with _av_errors(f"{path}: the video cannot be written", "choose a folder that exists and has space"):
-            self._container, self._stream = _open_output(path, width, height, self._frame_duration_s)
-        self._frames: Queue[npt.NDArray[np.uint8] | None] = Queue(maxsize=QUEUE_FRAMES)
+            self._container, self._stream, self._sound = _open_output(
+                path, width, height, self._frame_duration_s, has_sound=has_sound
+            )
+        self._waiting: Queue[Callable[[], None] | None] = Queue(maxsize=QUEUE_FRAMES)
+        self._pictures = self._samples = 0
         self._error: Exception | None = None
         self._error_is_told = False
         self._is_closed = False
@@ -101,7 +111,21 @@ class VideoWriter:
                 f"{self._path}: picture is {frame_rgb.dtype} {frame_rgb.shape}, need uint8 {self._shape}"
             )
         self._raise_worker_error()
-        self._frames.put(frame_rgb.copy())
+        self._waiting.put(partial(self._encode, self._pictures, frame_rgb.copy()))
+        self._pictures += 1
+
+    def write_sound(self, samples: npt.NDArray[np.float32]) -> None:
+        """Appends sound, float32 [N], mono at SOUND_RATE, -1 to 1; blocks while the encoder is behind.
+
+        Raises:
+            ValueError: the writer has no sound, or is closed.
+            DeviceError: something earlier could not be written.
+        """
+        if self._is_closed or self._sound is None:
+            raise ValueError(f"{self._path}: the video is closed, or has no sound")
+        self._raise_worker_error()
+        self._waiting.put(partial(self._encode_sound, self._samples, samples.astype(np.float32)))
+        self._samples += len(samples)
 
     def close(self) -> None:
         """Encodes what is waiting and completes the file; a second call does nothing.
@@ -111,7 +135,7 @@ class VideoWriter:
         """
         if not self._is_closed:
             self._is_closed = True
-            self._frames.put(None)
+            self._waiting.put(None)
             self._worker.join()
         self._raise_worker_error()
 
@@ -127,14 +151,14 @@ class VideoWriter:
         self.close()
 
     def _encode_all(self) -> None:
-        index = 0
-        while (frame_rgb := self._frames.get()) is not None:
+        while (encode := self._waiting.get()) is not None:
             # After an error the queue is still emptied: a blocked write() must come back to hear of it.
             if self._error is None:
-                self._try(partial(self._encode, index, frame_rgb))
-            index += 1
+                self._try(encode)
         if self._error is None:
             self._try(lambda: self._container.mux(self._stream.encode(None)))
+        if self._error is None and self._sound is not None:
+            self._try(lambda: self._mux_sound(None))
         self._try(self._container.close)
 
     def _try(self, step: Callable[[], None]) -> None:
@@ -149,6 +173,19 @@ class VideoWriter:
         frame.time_base = self._frame_duration_s
         frame.duration = 1
         self._container.mux(self._stream.encode(frame))
+
+    def _encode_sound(self, first: int, samples: npt.NDArray[np.float32]) -> None:
+        frame = av.AudioFrame.from_ndarray(samples[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.time_base = SOUND_RATE, Fraction(1, SOUND_RATE)
+        frame.pts = first
+        self._mux_sound(frame)
+
+    def _mux_sound(self, frame: Any) -> None:  # noqa: ANN401 - PyAV is untyped here
+        for packet in self._sound.encode(frame):
+            # What the encoder puts before the first sample is left out: a file that is written piece by piece
+            # cannot tell players to skip it.
+            if packet.pts >= 0:
+                self._container.mux(packet)
 
     def _raise_worker_error(self) -> None:
         if self._error is None or self._error_is_told:
@@ -213,8 +250,10 @@ def probe_video(path: Path) -> VideoInfo:
         )
 
 
-def _open_output(path: Path, width: int, height: int, frame_duration_s: Fraction) -> tuple[Any, Any]:
-    """The opened container, its header already on the disk, and its H.264 stream."""
+def _open_output(
+    path: Path, width: int, height: int, frame_duration_s: Fraction, *, has_sound: bool
+) -> tuple[Any, Any, Any]:
+    """The opened container, its header already on the disk, its H.264 stream, and its AAC stream if there is sound."""
     # An absolute path, because FFmpeg reads "call:1.mp4" as an address of the protocol "call".
     container = av.open(str(path.absolute()), "w", format="mp4", options=MP4_OPTIONS)
     try:
@@ -227,11 +266,15 @@ def _open_output(path: Path, width: int, height: int, frame_duration_s: Fraction
         encoder.thread_count = 1
         # What the conversion from RGB makes; unmarked, players guess from the size of the picture.
         encoder.colorspace, encoder.color_range = Colorspace.ITU601, ColorRange.MPEG
+        sound = None
+        if has_sound:
+            sound = container.add_stream("aac", rate=SOUND_RATE, layout="mono")
+            sound.bit_rate, sound.time_base = _SOUND_BITS, Fraction(1, SOUND_RATE)
         container.start_encoding()
     except BaseException:
         container.close()
         raise
-    return container, stream
+    return container, stream, sound
 
 
 @contextmanager

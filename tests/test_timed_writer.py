@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from headgan.codec.timed_writer import TimedWriter
-from headgan.codec.video import read_video
+from headgan.codec.video import SOUND_RATE, read_video
 
 SIZE = 64
 RATE_FPS = 25.0
@@ -88,3 +89,66 @@ def test_a_picture_of_another_size_is_refused_and_the_file_kept(tmp_path: Path) 
     writer.close()
     writer.close()
     assert numbers_in(path) == [1]
+
+
+def heard_in(path: Path) -> NDArray[np.float32]:
+    """The sound of a file, from its time zero, at 48 kHz."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(container.streams.audio[0]))
+    first = round(frames[0].pts * frames[0].time_base * SOUND_RATE)
+    pieces = [frame.to_ndarray()[0] for frame in frames]
+    heard: NDArray[np.float32] = np.concatenate([np.zeros(first, np.float32), *pieces])
+    return heard
+
+
+def beeps(*starts_s: float, seconds: float) -> NDArray[np.float32]:
+    sound = np.zeros(round(seconds * SOUND_RATE), np.float32)
+    beep = 0.5 * np.sin(2 * np.pi * 440 * np.arange(2400) / SOUND_RATE)
+    for start_s in starts_s:
+        at = round(start_s * SOUND_RATE)
+        sound[at : at + len(beep)] = beep
+    return sound
+
+
+def onsets_s(heard: NDArray[np.float32]) -> list[float]:
+    loud = np.flatnonzero(np.abs(heard) > 0.1)
+    return [float(loud[place]) / SOUND_RATE for place in np.flatnonzero(np.diff(loud, prepend=-9999) > 4800)]
+
+
+def test_sound_is_at_its_time_though_it_comes_late_and_its_times_tremble(tmp_path: Path) -> None:
+    sound, rng = beeps(0.5, 1.3, 2.1, seconds=3), np.random.default_rng(0)
+    with TimedWriter(
+        tmp_path / "a.mp4", size=SIZE, rate_fps=RATE_FPS, start_ms=START_MS, has_sound=True
+    ) as w:
+        for place in range(75 + 5):
+            if place < 75:
+                w.write(picture(place % 20), START_MS + place * FRAME_MS)
+            if place >= 5:
+                piece = sound[(place - 5) * 1920 : (place - 4) * 1920]
+                w.write_sound(piece, START_MS + (place - 5) * FRAME_MS + rng.uniform(-1, 1))
+    assert onsets_s(heard_in(tmp_path / "a.mp4")) == pytest.approx([0.5, 1.3, 2.1], abs=0.004)
+    assert len(numbers_in(tmp_path / "a.mp4")) == 75
+
+
+def test_where_no_sound_comes_it_is_silent_and_the_file_goes_on(tmp_path: Path) -> None:
+    beep = beeps(0, seconds=0.05)
+    with TimedWriter(
+        tmp_path / "a.mp4", size=SIZE, rate_fps=RATE_FPS, start_ms=START_MS, has_sound=True
+    ) as w:
+        w.write_sound(beep, START_MS - 500)  # before the file begins
+        for place in range(50):
+            w.write(picture(place % 20), START_MS + place * FRAME_MS)
+        w.write_sound(beep, START_MS + 1600)
+        w.write_sound(beep, START_MS + 1000)  # too late: that was silent
+        w.write_sound(beep, START_MS + 1800)
+    heard = heard_in(tmp_path / "a.mp4")
+    assert onsets_s(heard) == pytest.approx([1.6, 1.8], abs=0.004)
+    assert np.abs(heard[: SOUND_RATE * 3 // 2]).max() < 0.01
+
+
+def test_a_file_without_sound_takes_none(tmp_path: Path) -> None:
+    with (
+        TimedWriter(tmp_path / "a.mp4", size=SIZE, rate_fps=RATE_FPS, start_ms=START_MS) as writer,
+        pytest.raises(ValueError, match="no sound"),
+    ):
+        writer.write_sound(np.zeros(10, np.float32), START_MS)

@@ -27,9 +27,12 @@ import sys
 from pathlib import Path
 import numpy as np
 from headgan.codec.video import VideoWriter
-writer = VideoWriter(Path(sys.argv[1]), width=64, height=48, rate_fps=25)
+has_sound = sys.argv[3] == "sound"
+writer = VideoWriter(Path(sys.argv[1]), width=64, height=48, rate_fps=25, has_sound=has_sound)
 for k in range(int(sys.argv[2])):
     writer.write(np.full((48, 64, 3), k, np.uint8))
+    if has_sound:
+        writer.write_sound(np.full(1920, 0.25, np.float32))
 print("written", flush=True)
 sys.stdin.read()
 """
@@ -158,10 +161,11 @@ def test_variable_frame_rate_and_sound(tmp_path: Path) -> None:
     assert probe_video(path).has_sound
 
 
-def test_killed_writer_leaves_a_playable_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sound", ["silent", "sound"])
+def test_killed_writer_leaves_a_playable_file(tmp_path: Path, sound: str) -> None:
     path = tmp_path / "v.mp4"
     count, lost_at_most = 120, 25 + 9 + 1  # a fragment, the queue, the picture in the encoder
-    command = [sys.executable, "-c", ENDLESS_WRITER, str(path), str(count)]
+    command = [sys.executable, "-c", ENDLESS_WRITER, str(path), str(count), sound]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"written\n"
@@ -172,6 +176,11 @@ def test_killed_writer_leaves_a_playable_file(tmp_path: Path) -> None:
     assert count - lost_at_most <= len(levels) <= count
     assert levels == pytest.approx(range(len(levels)), abs=3)
     assert probe_video(path).frames_estimate == len(levels)
+    assert probe_video(path).has_sound is (sound == "sound")
+    if sound == "sound":
+        with av.open(str(path)) as container:
+            samples = sum(frame.samples for frame in container.decode(container.streams.audio[0]))
+        assert samples / 48_000 == pytest.approx(len(levels) / 25, abs=0.2)
 
 
 def test_a_file_cut_anywhere_gives_its_first_pictures(
