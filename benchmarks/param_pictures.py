@@ -1,7 +1,8 @@
 """Clips in, what coding their parameters costs the picture out.
 
 Each picture is drawn from the coded face and from the uncoded one, and both are compared with the clip. Everything is
-drawn from the first reference alone, as it comes out of a call.
+drawn from the first reference alone, as it comes out of a call. In the clip's calmest second it is drawn frame by
+frame: how much does it tremble?
 """
 
 from collections.abc import Mapping
@@ -10,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+from headgan.benchmarks.calm_run import calmest_run, tremble_levels
+from headgan.benchmarks.face_error import FaceRuler
 from headgan.benchmarks.kept import shipped_networks
 from headgan.benchmarks.param_line import Coding, LineSettings, transmit
 from headgan.benchmarks.param_measure import ParamMeasurer
@@ -29,6 +33,8 @@ from headgan.proto.errors import HeadganError
 LIMIT_DB, LIMIT_PERCEPTUAL = 0.1, 0.02
 WAYS = ("uncoded", "coded")
 _FLOAT32_NOISE = 1e-3
+# Of what a kept result holds.
+_VERSION = 2
 
 
 def measure_pictures(
@@ -49,7 +55,12 @@ def measure_pictures(
     by_clip: dict[str, Any] = {}
     tracks = [track for track in measurer.tracks if track.name in clips]
     for track in tqdm(tracks, desc="pictures", unit="clip"):
-        depends = {"clip": track.digest, "frames": frames, "networks": shipped_networks()}
+        depends = {
+            "clip": track.digest,
+            "frames": frames,
+            "networks": shipped_networks(),
+            "version": _VERSION,
+        }
 
         def measure(track: Track = track) -> dict[str, Any]:
             return _measure(measurer.seed, track, clips[track.name], frames, generator, metric)
@@ -68,6 +79,10 @@ def measure_pictures(
         "lost_db": uncoded["psnr"] - coded["psnr"],
         "lost_perceptual": coded["perceptual"] / uncoded["perceptual"] - 1,
         "frames": sum(clip["frames"] for clip in by_clip.values()),
+        "tremble_levels": {
+            way: float(np.mean([rest[way] for clip in by_clip.values() if (rest := clip["tremble_levels"])]))
+            for way in ("real", *WAYS)
+        },
         "clips": by_clip,
     }
 
@@ -78,7 +93,10 @@ def _measure(
     with_face = [number for number, face in enumerate(track.params) if face is not None]
     # The first frames are the reference, or close to it.
     places = np.linspace(0, len(with_face) - 1, frames + 1).astype(int)[1:]
-    chosen = sorted({with_face[place] for place in places})
+    chosen = {with_face[place] for place in places}
+    ruler = FaceRuler(MorphableModel.load(), track.identity)
+    calm = calmest_run(ruler, track.params)
+    calm_pictures: dict[str, list[NDArray[np.uint8]]] = {way: [] for way in ("real", *WAYS)}
     coded = transmit(track, Coding(), LineSettings(), seed).read
     reference, seen = follow(clip)
     still = encode_still(reference.picture_rgb)
@@ -91,19 +109,25 @@ def _measure(
         if number < 0 and frame.params is None:
             continue
         number += 1
-        if number > chosen[-1]:
+        if number > max(*chosen, *calm):
             break
-        if number not in chosen:
+        if number not in chosen and number not in calm:
             continue
         uncoded = track.params[number]
         _check_same(track.name, number, frame.params, uncoded)
-        real = metric.features(frame.crop_rgb)
+        real = metric.features(frame.crop_rgb) if number in chosen else None
+        calm_pictures["real"] += [frame.crop_rgb] if number in calm else []
         for way, params in zip(WAYS, (uncoded, coded[number]), strict=True):
             assert params is not None, "a line without loss brings every face"
             drawn = drawer.draw(params)
-            distance = metric.distance(real, metric.features(drawn))
-            scores[way].append((psnr(frame.crop_rgb, drawn), distance))
-    return {"frames": len(scores["coded"])} | {
+            calm_pictures[way] += [drawn] if number in calm else []
+            if real is not None:
+                distance = metric.distance(real, metric.features(drawn))
+                scores[way].append((psnr(frame.crop_rgb, drawn), distance))
+    rest = {}
+    if calm and (face := track.params[calm[0]]) is not None:
+        rest = {way: tremble_levels(pictures, ruler, face) for way, pictures in calm_pictures.items()}
+    return {"frames": len(scores["coded"]), "tremble_levels": rest} | {
         way: {
             "psnr": float(np.mean([score for score, _ in values])),
             "perceptual": float(np.mean([score for _, score in values])),

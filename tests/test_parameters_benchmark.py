@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.benchmarks import param_curves, param_mutations, param_pictures, param_tracks, parameters_command
+from headgan.benchmarks.calm_run import calmest_run, tremble_levels
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.face_error import FaceErrors, FaceRuler
 from headgan.benchmarks.kept import Kept
@@ -379,9 +380,23 @@ def test_pictures_from_coded_faces_are_compared(
     pictures = param_pictures.measure_pictures(measurer, found, 3, "cpu")
     assert pictures["frames"] == 3 and pictures["uncoded"]["psnr"] > 10
     assert abs(pictures["lost_db"]) < 1
+    # The clip brightens by one level a frame, evenly, and its face stays where it is.
+    assert 0 <= pictures["tremble_levels"]["real"] < 1.5
+    assert 0 <= pictures["tremble_levels"]["uncoded"] <= pictures["tremble_levels"]["coded"] + 0.5
     other = replace(measurer.tracks[0], params=tuple(talking(60)))
     with pytest.raises(HeadganError, match="the clip is not as it was tracked"):
         param_pictures.measure_pictures(ParamMeasurer([other], Kept(tmp_path / "runs"), 0), found, 3, "cpu")
+
+
+def test_the_calmest_second_is_found_and_its_trembling_told() -> None:
+    ruler, face = FaceRuler(MODEL, NOBODY), next(talking(1))
+    restless: list[FaceParams | None] = [*talking(50), *([face] * 26), *talking(50)]
+    run = calmest_run(ruler, restless)
+    assert 45 <= run[0] <= 60 and len(run) == 25
+    assert not calmest_run(ruler, [face, None] * 50)
+    still = np.full((256, 256, 3), 100, np.uint8)
+    assert tremble_levels([still + np.uint8(k) for k in range(9)], ruler, face) == 0
+    assert tremble_levels([still + np.uint8(3 * (k % 2)) for k in range(9)], ruler, face) == 6
 
 
 def test_the_command_writes_its_report(
