@@ -135,6 +135,12 @@ class ParamEncoder:
                 coder = self._encode_face(coder, number, number + place, face, is_last=place == last)
         return coder.finish()
 
+    def undo(self, number: int) -> None:
+        """The packet of this number, the last one, is not sent as it was coded; it may be coded anew."""
+        for sent in [one for one in self._sent if one >= number]:
+            del self._sent[sent]
+        self._packets.pop(number, None)
+
     def arrived(self, number: int) -> None:
         """The packet whose first frame is `number` has arrived at the other side."""
         packet = self._packets.get(number)

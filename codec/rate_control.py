@@ -2,7 +2,8 @@
 
 A ladder of levels leads from the finest step to the coarsest, then to a coder that lets small movements be (more of
 what it takes for trembling), then to fewer frames. A packet that overshoots takes it up at once, one that leaves room
-down slowly, so that quality does not flutter. No clock: the caller brings `now_ms`.
+down slowly, so that quality does not flutter. One that would make its second cost too much is coded anew. No clock: the
+caller brings `now_ms`.
 """
 
 from collections import deque
@@ -12,14 +13,19 @@ from headgan.codec.quantizer import STEPS
 from headgan.proto.errors import UsageError
 
 WINDOW_MS = 1000.0
-# What the last packets cost is compared with what is allowed now.
-_RECENT_MS = 240.0
-_ROOM = 0.85
+# What the last so many packets cost is compared with what is allowed now; where frames are left out, those of so long.
+_RECENT, _RECENT_MS = 2, 240.0
+_FRAME_MS = 40.0
+_ROOM = 0.8
 # So many packets in a row have to leave room.
 _PATIENCE = 3
 # What is owed, or left over, of this many seconds' bytes changes what is allowed.
 _MOST_OWED, _MOST_LEFT = 1.0, 0.5
 _LEAST_ALLOWED = 0.3
+# A second may cost so much of its rate.
+_MOST = 1.1
+# By so many levels a packet that would cost more is coded coarser, until it fits.
+_COARSER = 2
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,8 @@ LEVELS = (
     *(CodingLevel(20, 3.0, every) for every in (2, 3, 4)),
     CodingLevel(len(STEPS) - 1, 4.0, 5),
 )
+# The last level that sends every frame.
+_LAST_WHOLE = max(place for place, level in enumerate(LEVELS) if level.every == 1)
 
 
 class RateControl:
@@ -67,6 +75,15 @@ class RateControl:
         """How to code the next frame."""
         return LEVELS[self._place]
 
+    def takes(self, size_bytes: int, now_ms: float) -> bool:
+        """Whether a packet is to be sent at `now_ms` as it is; if not, the level is coarser now."""
+        used = sum(size for at_ms, size in self._spent if at_ms > now_ms - WINDOW_MS)
+        if used + size_bytes <= _MOST * self.kbps * 1000 / 8 or self._place >= _LAST_WHOLE:
+            return True
+        self._roomy = 0
+        self._place = min(self._place + _COARSER, _LAST_WHOLE)
+        return False
+
     def spent(self, size_bytes: int, now_ms: float) -> None:
         """A packet of so many bytes was made at `now_ms`; a frame that was left out is one of 0 bytes."""
         elapsed_ms = now_ms - self._spent[-1][0] if self._spent else 0.0
@@ -77,7 +94,8 @@ class RateControl:
         owed = self._owed + size_bytes - second * elapsed_ms / 1000
         self._owed = min(max(owed, -_MOST_LEFT * second), _MOST_OWED * second)
         allowed = self.kbps * max(_LEAST_ALLOWED, 1 - self._owed / second)
-        recent = self._rate_of(_RECENT_MS, now_ms)
+        length_ms = _RECENT_MS if self.level.every > 1 else _RECENT * (elapsed_ms or _FRAME_MS)
+        recent = self._rate_of(min(length_ms, WINDOW_MS), now_ms)
         if recent > allowed:
             self._roomy = 0
             self._place = min(self._place + (2 if recent > 1.5 * allowed else 1), len(LEVELS) - 1)

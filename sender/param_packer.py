@@ -113,6 +113,10 @@ class ParamPacker:
             return None
         number, faces, marks = self._number, self._faces, tuple(self._marks)
         records = self._encoder.encode(number, faces)
+        while self._control is not None and not self._control.takes(len(records), self._first_ms):
+            self._encoder.undo(number)
+            self._encoder.step, self._encoder.calm = self._control.level.step, self._control.level.calm
+            records = self._encoder.encode(number, faces)
         self._number += len(faces)
         self._faces, self._marks = [], []
         self.counts.packets += 1

@@ -95,6 +95,18 @@ def test_numbers_rise() -> None:
         encoder.encode(5, [Face(next(talking(1)))])
 
 
+def test_a_packet_that_is_undone_leaves_no_trace() -> None:
+    faces = [Face(params) for params in talking(8)]
+    encoder, other = ParamEncoder(quality=0.9), ParamEncoder(quality=0.9)
+    for number, face in enumerate(faces):
+        if number % 2:
+            encoder.step = 2
+            encoder.encode(number, [face])
+            encoder.undo(number)
+            encoder.step = other.step
+        assert encoder.encode(number, [face]) == other.encode(number, [face])
+
+
 def test_a_still_face_costs_nothing() -> None:
     encoder = ParamEncoder()
     face = Face(next(talking(1)))

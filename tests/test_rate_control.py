@@ -20,10 +20,24 @@ def test_too_much_is_answered_at_once_and_too_little_after_a_while() -> None:
         control.spent(0, 40.0 * packet)
     assert control.rate_kbps(1160) == 0
     # One large packet does no more harm than that.
-    assert before.step < control.level.step < 20
+    assert control.level.step < before.step + 2
     for packet in range(30, 60):
         control.spent(0, 40.0 * packet)
     assert control.level.step <= before.step
+
+
+def test_a_packet_that_its_second_has_no_room_for_is_coded_coarser() -> None:
+    control = RateControl(1.0)  # 125 bytes a second
+    control.spent(60, 0)
+    before = control.level.step
+    assert control.takes(77, 500.0) and control.level.step == before
+    assert not control.takes(78, 500.0) and control.level.step == before + 2
+    assert control.takes(78, 1001.0)
+    # It ends: with the coarsest level that leaves no frame out anything is sent.
+    tries = 0
+    while not control.takes(1000, 500.0):
+        tries += 1
+    assert 0 < tries < 12 and control.level.every == 1 and control.level.calm > 1
 
 
 def test_the_ladder_has_ends() -> None:
