@@ -3,7 +3,6 @@
 Sound that shares its packet with the face costs a few bytes of its own; a packet more costs 93.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headgan.proto.clock import nearest_zero
@@ -14,54 +13,72 @@ from headgan.proto.wire_fields import U8_MAX, U32_MAX, Reader, check_length, che
 VOICE_CAPABILITY = "voice"
 VOICE_FRAME_MS = 40
 VOICE_TYPE = 5
-# Of one packet.
-MAX_VOICE_FRAMES = 4
+# A frame of at most so many bytes says that silence follows (DTX).
+MAX_SILENT_BYTES = 2
+# Of one packet: of four frames of the call, each with its sound and with a copy of earlier sound.
+MAX_VOICE_FRAMES = 8
 MAX_OPUS_BYTES = U8_MAX
 _NUMBERS = 64
+_COPY, _MORE = 0x40, 0x80
 # Further than this from the frame that it travels with, its time would not fit.
 VOICE_REACH_MS = 127
-_ALONE_BYTES = 6
+_ALONE_BYTES = 5
+MAX_VOICE_BYTES = MAX_VOICE_FRAMES * (2 + MAX_OPUS_BYTES)
+
+
+@dataclass(frozen=True)
+class OpusFrame:
+    """40 ms of a voice.
+
+    Attributes:
+        number: modulo 64; they rise by one each 40 ms, silence that is not sent included.
+        data: an Opus packet, 1 to 255 bytes.
+        is_copy: a coarse one of a frame that was sent before.
+    """
+
+    number: int
+    data: bytes
+    is_copy: bool = False
+
+    def __post_init__(self) -> None:
+        check_range("voice: number", self.number, 0, _NUMBERS - 1)
+        check_length("voice: frame", self.data, 1, MAX_OPUS_BYTES)
 
 
 @dataclass(frozen=True)
 class VoicePacket:
-    """One to four frames of Opus that follow each other, 40 ms each, mono.
+    """One to eight frames of Opus, in the order of their numbers; of two with one number the copy comes first.
 
     Inside a ParamPacket:
 
     offset  size  field
-         0     1  bits 6 and 7: v - 1, of v frames; bits 0 to 5 number of the first, modulo 64
-         1     1  start_ms modulo 256
-         2     v  the length of each
-     2 + v  1..   the frames
+         0     1  start_ms modulo 256
+    for each frame:
+               1  bit 7: another one follows; bit 6 is_copy; bits 0 to 5 number
+               1  length
+               1..255  data
 
     A message of its own on the channel `params`:
 
          0     1  type = 5 in bits 4 to 7, all others 0
          1     4  start_ms
-         5        number and lengths and frames, as above
+         5        the frames, as above
 
     Attributes:
-        number: of the first frame, modulo 64; they rise by one each 40 ms, silence that is not sent included.
-        start_ms: capture time of its first sample on the sender's clock, modulo 2**32.
-        frames: each 1 to 255 bytes.
+        start_ms: capture time of the last frame's first sample on the sender's clock, modulo 2**32.
+        frames: the last one is that which start_ms is of.
     """
 
-    number: int
     start_ms: int
-    frames: tuple[bytes, ...]
+    frames: tuple[OpusFrame, ...]
 
     def __post_init__(self) -> None:
-        check_range("voice: number", self.number, 0, _NUMBERS - 1)
         check_range("voice: start_ms", self.start_ms, 0, U32_MAX)
         check_range("voice: frames", len(self.frames), 1, MAX_VOICE_FRAMES)
-        for frame in self.frames:
-            check_length("voice: frame", frame, 1, MAX_OPUS_BYTES)
-
-    @classmethod
-    def of(cls, number: int, start_ms: float, frames: Sequence[bytes]) -> "VoicePacket":
-        """The packet of frames whose first has any number and time."""
-        return cls(number % _NUMBERS, round(start_ms) % (U32_MAX + 1), tuple(frames))
+        for earlier, later in zip(self.frames, self.frames[1:], strict=False):
+            apart = nearest_zero(later.number - earlier.number, _NUMBERS)
+            if apart < 0 or (apart == 0 and (later.is_copy or not earlier.is_copy)):
+                raise WireError(f"voice: frame {later.number} comes after frame {earlier.number}")
 
     def is_near(self, capture_ms: int) -> bool:
         """Whether it can travel with the frame that was captured then."""
@@ -69,12 +86,11 @@ class VoicePacket:
 
     def to_bytes(self) -> bytes:
         """The packet as a message of its own."""
-        head = bytes([VOICE_TYPE << 4]) + self.start_ms.to_bytes(4, "big")
-        return head + self._numbered() + self._body()
+        return bytes([VOICE_TYPE << 4]) + self.start_ms.to_bytes(4, "big") + self._body()
 
     def inside(self) -> bytes:
         """The packet as it stands in a ParamPacket."""
-        return self._numbered() + bytes([self.start_ms & U8_MAX]) + self._body()
+        return bytes([self.start_ms & U8_MAX]) + self._body()
 
     @staticmethod
     def stands_in(data: bytes) -> bool:
@@ -88,13 +104,11 @@ class VoicePacket:
         Raises:
             WireError: the bytes are none of this version.
         """
-        most = _ALONE_BYTES + MAX_VOICE_FRAMES * (1 + MAX_OPUS_BYTES)
-        check_length("voice", data, _ALONE_BYTES, most)
-        if data[0] != VOICE_TYPE << 4:
+        check_length("voice", data, _ALONE_BYTES, _ALONE_BYTES + MAX_VOICE_BYTES)
+        if not cls.stands_in(data):
             raise WireError(f"voice: first byte {data[0]}, must be {VOICE_TYPE << 4}")
         reader = Reader("voice", data[1:])
-        start_ms, head = reader.u32(), reader.u8()
-        packet = cls(head % _NUMBERS, start_ms, _frames(reader, head))
+        packet = cls(reader.u32(), _read_frames(reader))
         reader.finish()
         return packet
 
@@ -105,20 +119,32 @@ class VoicePacket:
         Raises:
             WireError: the bytes are none of this version.
         """
-        head, low_ms = reader.u8(), reader.u8()
-        start_ms = capture_ms + nearest_zero(low_ms - capture_ms, U8_MAX + 1)
-        return cls(head % _NUMBERS, start_ms % (U32_MAX + 1), _frames(reader, head))
-
-    def _numbered(self) -> bytes:
-        return bytes([len(self.frames) - 1 << 6 | self.number])
+        start_ms = capture_ms + nearest_zero(reader.u8() - capture_ms, U8_MAX + 1)
+        return cls(start_ms % (U32_MAX + 1), _read_frames(reader))
 
     def _body(self) -> bytes:
-        return bytes(len(frame) for frame in self.frames) + b"".join(self.frames)
+        pieces = []
+        for follow, frame in zip(reversed(range(len(self.frames))), self.frames, strict=True):
+            head = frame.number | (_COPY if frame.is_copy else 0) | (_MORE if follow else 0)
+            pieces.append(bytes([head, len(frame.data)]) + frame.data)
+        return b"".join(pieces)
 
 
-def _frames(reader: Reader, head: int) -> tuple[bytes, ...]:
-    lengths = reader.take((head >> 6) + 1)
-    return tuple(reader.take(length) for length in lengths)
+def opus_frame(number: int, data: bytes, *, is_copy: bool = False) -> OpusFrame:
+    """A frame whose number is counted from anywhere."""
+    return OpusFrame(number % _NUMBERS, data, is_copy)
+
+
+def _read_frames(reader: Reader) -> tuple[OpusFrame, ...]:
+    frames: list[OpusFrame] = []
+    has_more = True
+    while has_more:
+        head = reader.u8()
+        has_more = bool(head & _MORE)
+        frames.append(OpusFrame(head % _NUMBERS, reader.take(reader.u8()), bool(head & _COPY)))
+        if len(frames) > MAX_VOICE_FRAMES:
+            raise WireError(f"voice: more than {MAX_VOICE_FRAMES} frames")
+    return tuple(frames)
 
 
 class VoiceNumbers:
@@ -127,15 +153,13 @@ class VoiceNumbers:
     def __init__(self) -> None:
         self._newest: tuple[int, int] | None = None
 
-    def place(self, packet: VoicePacket) -> int:
-        """The number of the packet's first frame, counted from any; the times say how often it has wrapped."""
-        if self._newest is None:
-            self._newest = packet.number, packet.start_ms
-            return packet.number
-        number, start_ms = self._newest
-        passed_ms = nearest_zero(packet.start_ms - start_ms)
-        expected = number + round(passed_ms / VOICE_FRAME_MS)
-        placed: int = expected + nearest_zero(packet.number - expected, _NUMBERS)
-        if placed > number:
-            self._newest = placed, packet.start_ms
-        return placed
+    def place(self, packet: VoicePacket) -> list[int]:
+        """The numbers of the packet's frames, counted from any; the times say how often they have wrapped."""
+        last = packet.frames[-1].number
+        if self._newest is not None:
+            number, start_ms = self._newest
+            expected = number + round(nearest_zero(packet.start_ms - start_ms) / VOICE_FRAME_MS)
+            last = expected + nearest_zero(last - expected, _NUMBERS)
+        if self._newest is None or last > self._newest[0]:
+            self._newest = last, packet.start_ms
+        return [last + nearest_zero(frame.number - last, _NUMBERS) for frame in packet.frames]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
-from headgan.proto.voice import MAX_OPUS_BYTES, MAX_VOICE_FRAMES, VoicePacket
+from headgan.proto.voice import MAX_VOICE_BYTES, VoicePacket
 from headgan.proto.wire_fields import U8_MAX, U16_MAX, U32_MAX, Reader, check_length, check_range
 
 PROTOCOL_VERSION = 2
@@ -22,13 +22,7 @@ SHORT_REACH_FRAMES, SHORT_REACH_MS = 100, 20_000
 MAX_NAMED_REFERENCES = 8
 _LONG, _SHORT = struct.Struct("!BII"), struct.Struct("!BBH")
 _MARK = struct.Struct("!H")
-MAX_PARAM_PACKET_BYTES = (
-    _LONG.size
-    + _MARK.size * (MAX_FRAMES - 1)
-    + 2
-    + MAX_VOICE_FRAMES * (1 + MAX_OPUS_BYTES)
-    + MAX_PAYLOAD_BYTES
-)
+MAX_PARAM_PACKET_BYTES = _LONG.size + _MARK.size * (MAX_FRAMES - 1) + 1 + MAX_VOICE_BYTES + MAX_PAYLOAD_BYTES
 
 
 @dataclass(frozen=True)

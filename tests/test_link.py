@@ -29,7 +29,7 @@ from headgan.proto.session import (
     SessionState,
     StartStreaming,
 )
-from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
+from headgan.proto.voice import VOICE_CAPABILITY, OpusFrame, VoicePacket
 from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
@@ -171,7 +171,7 @@ async def test_a_voice_arrives_with_a_face_and_alone() -> None:
     async with Pair() as pair:
         await pair.stream()
         assert pair.sender.link.session.has_voice
-        first, second = VoicePacket(0, 5, (b"opus",)), VoicePacket(1, 45, (b"opus", b"s"))
+        first, second = (VoicePacket(5 + 40 * k, (OpusFrame(k, b"opus"),)) for k in range(2))
         packet = ParamPacket(0, 7, (FrameMark(),), b"face", first)
         assert pair.sender.link.send_params(packet)
         assert pair.sender.link.send_voice(second)

@@ -33,7 +33,7 @@ from headgan.proto.session import (
     StartStreaming,
     Step,
 )
-from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
+from headgan.proto.voice import VOICE_CAPABILITY, OpusFrame, VoicePacket
 from headgan.proto.wire import FrameMark, ParamPacket
 
 MODEL_ID = bytes(range(8))
@@ -490,7 +490,7 @@ def _damaged(data: st.DataObject, messages: tuple[bytes, ...]) -> list[bytes]:
 
 
 def test_only_a_receiver_that_asked_for_it_gets_a_voice() -> None:
-    voice = VoicePacket(3, 40, (b"opus",))
+    voice = VoicePacket(40, (OpusFrame(3, b"opus"),))
     with_voice = replace(PACKET, capture_ms=60, voice=voice)
     for capabilities in ((), (VOICE_CAPABILITY,)):
         link = make_link(replace(RECEIVER_HELLO, capabilities=capabilities))

@@ -38,7 +38,14 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
-from headgan.proto.voice import MAX_OPUS_BYTES, VOICE_REACH_MS, VoiceNumbers, VoicePacket
+from headgan.proto.voice import (
+    MAX_OPUS_BYTES,
+    VOICE_REACH_MS,
+    OpusFrame,
+    VoiceNumbers,
+    VoicePacket,
+    opus_frame,
+)
 from headgan.proto.wire import MAX_OFFSET_MS, MAX_PAYLOAD_BYTES, PROTOCOL_VERSION, FrameMark, ParamPacket
 from headgan.proto.wire_fields import MAX_CONTROL_BYTES, U32_MAX
 
@@ -67,12 +74,18 @@ EXAMPLES: dict[str, ParamPacket | VoicePacket | ControlMessage] = {
         123816,
         (FrameMark(),),
         bytes((1, 2, 3, 4, 5)),
-        VoicePacket(9, 123790, (bytes.fromhex("5801"), bytes.fromhex("58020304"))),
+        VoicePacket(
+            123830,
+            (
+                OpusFrame(9, bytes.fromhex("58aa"), is_copy=True),
+                OpusFrame(10, bytes.fromhex("58020304")),
+            ),
+        ),
     ),
     "ParamPacket in short with a voice": ParamPacket(
-        15, 123776, (FrameMark(),), bytes((1, 2)), VoicePacket(8, 123750, (bytes.fromhex("5805"),))
+        15, 123776, (FrameMark(),), bytes((1, 2)), VoicePacket(123750, (OpusFrame(8, bytes.fromhex("5805")),))
     ),
-    "VoicePacket": VoicePacket(12, 123910, (bytes.fromhex("5806"),)),
+    "VoicePacket": VoicePacket(123910, (OpusFrame(12, bytes.fromhex("5806")),)),
     "RefreshWanted": RefreshWanted(),
     "ReferenceMore": next(iter(split_more(3, Reference(PICTURE, "video/vp9", b"\x01\x02"), 1))),
     "ReferenceHeld": ReferenceHeld(3, True),
@@ -119,8 +132,18 @@ param_packets = st.builds(
     some_frames,
     payloads,
 )
-opus_frames = st.lists(st.binary(min_size=1, max_size=MAX_OPUS_BYTES), min_size=1, max_size=4).map(tuple)
-voices = st.builds(VoicePacket, st.integers(0, 63), u32, opus_frames)
+opus_data = st.binary(min_size=1, max_size=MAX_OPUS_BYTES)
+
+
+@st.composite
+def voice_packets(draw: st.DrawFn) -> VoicePacket:
+    places = sorted(draw(st.sets(st.tuples(st.integers(0, 15), st.booleans()), min_size=1, max_size=8)))
+    first = draw(st.integers(0, 63))
+    frames = [opus_frame(first + number, draw(opus_data), is_copy=not is_real) for number, is_real in places]
+    return VoicePacket(draw(u32), tuple(frames))
+
+
+voices = voice_packets()
 packets_with_voice = st.builds(
     lambda packet, voice, apart: replace(
         packet, voice=replace(voice, start_ms=(packet.capture_ms + apart) % 2**32)
@@ -215,7 +238,7 @@ def test_every_truncation_and_every_extension_fails(name: str) -> None:
     headers = {
         "ParamPacket of three frames": 13,
         "ParamPacket in short": 4,
-        "ParamPacket with a voice": 19,
+        "ParamPacket with a voice": 20,
         "ParamPacket in short with a voice": 9,
     }
     length = headers.get(name, 9) if name.startswith("ParamPacket") else len(data)
@@ -252,7 +275,7 @@ def test_short_packet_round_trip(packet: ParamPacket, frames: int, milliseconds:
 def test_packet_with_voice_round_trip(packet: ParamPacket) -> None:
     assert packet.voice is not None
     data = packet.to_bytes()
-    voice_bytes = 2 + sum(1 + len(frame) for frame in packet.voice.frames)
+    voice_bytes = 1 + sum(2 + len(frame.data) for frame in packet.voice.frames)
     assert len(data) == 9 + 2 * (len(packet.frames) - 1) + voice_bytes + len(packet.records)
     assert ParamPacket.parse(data) == packet
     assert parse_packet(packet.to_bytes(is_short=True), replace(packet, voice=None)) == packet
@@ -269,30 +292,41 @@ def test_voice_round_trip(voice: VoicePacket) -> None:
 def test_a_voice_far_from_its_frame_travels_alone() -> None:
     packet = ParamPacket(7, 10, (FrameMark(),), b"")
     for start_ms in (138, 2**32 - 118):
-        voice = VoicePacket(0, start_ms, (b"x",))
+        voice = VoicePacket(start_ms, (OpusFrame(0, b"x"),))
         assert not voice.is_near(packet.capture_ms)
         with pytest.raises(WireError, match="too far"):
             replace(packet, voice=voice)
-    assert VoicePacket(0, 2**32 - 117, (b"x",)).is_near(packet.capture_ms)
+    assert VoicePacket(2**32 - 117, (OpusFrame(0, b"x"),)).is_near(packet.capture_ms)
+
+
+@pytest.mark.parametrize("numbers", [(3, 3), (4, 3), (0, 63), (3, 35)])
+def test_frames_of_a_voice_come_in_their_order(numbers: tuple[int, int]) -> None:
+    with pytest.raises(WireError, match="comes after"):
+        VoicePacket(0, tuple(OpusFrame(number, b"x") for number in numbers))
+    copy, frame = OpusFrame(3, b"x", is_copy=True), OpusFrame(3, b"x")
+    VoicePacket(0, (copy, frame))
+    with pytest.raises(WireError, match="comes after"):
+        VoicePacket(0, (frame, copy))
 
 
 @repeatable
 @given(st.lists(st.integers(1, 500), max_size=40), st.integers(0, 2**32 - 1))
 def test_voice_numbers_are_whole_again(silences: list[int], start_ms: int) -> None:
     numbers, number = VoiceNumbers(), 1000
-    first = numbers.place(VoicePacket.of(number, start_ms, [b"x"]))
+    (first,) = numbers.place(VoicePacket(start_ms, (opus_frame(number, b"x"),)))
     for silence in silences:
         number += silence
         # Another clock than the sender's stamps it, which drifts and trembles a little.
-        packet = VoicePacket.of(number, start_ms + 40.02 * (number - 1000) + silence % 7, [b"x"])
-        assert numbers.place(packet) - first == number - 1000
+        now_ms = round(start_ms + 40.02 * (number - 1000) + silence % 7) % 2**32
+        packet = VoicePacket(now_ms, (opus_frame(number - 3, b"x", is_copy=True), opus_frame(number, b"x")))
+        assert [place - first for place in numbers.place(packet)] == [number - 1003, number - 1000]
 
 
 def test_an_old_voice_keeps_its_number() -> None:
     numbers = VoiceNumbers()
-    newest = numbers.place(VoicePacket.of(70, 4000, [b"x"]))
-    assert numbers.place(VoicePacket.of(67, 3880, [b"x"])) == newest - 3
-    assert numbers.place(VoicePacket.of(71, 4040, [b"x"])) == newest + 1
+    (newest,) = numbers.place(VoicePacket(4000, (opus_frame(70, b"x"),)))
+    assert numbers.place(VoicePacket(3880, (opus_frame(67, b"x"),))) == [newest - 3]
+    assert numbers.place(VoicePacket(4040, (opus_frame(71, b"x"),))) == [newest + 1]
 
 
 @repeatable
@@ -337,7 +371,7 @@ def test_mutated_bytes_raise_nothing_but_wire_error(
     [
         b"",
         b"\x51" + bytes(8),  # unknown type
-        b"\x31" + bytes(8) + b"\x40\x00\x01\x01x",  # the second of two frames of voice is cut
+        b"\x31" + bytes(8) + b"\x00\x80\x01x\x01",  # the second of two frames of voice is cut
         b"\x31" + bytes(8) + b"\x00\x00\x00",  # a frame of voice without a byte
         b"\x10" + bytes(9),  # no face, but records
         b"\x11" + bytes(8 + MAX_PAYLOAD_BYTES + 1),
