@@ -1,0 +1,177 @@
+"""Blocks of a voice with the times of their capture in, Opus frames of 40 ms out, and coarse copies of some of them.
+
+blocks ── CaptureClock ── 40 ms ──┬── OpusEncoder ── DTX ── VoiceFrame
+                                  └── CopyMaker ── VoiceFrame, is_copy, `copy_delay` frames later
+
+What a copy is for. Opus has in-band FEC of its own (LBRR), but at the rates of a call libopus leaves it out: below 18
+kbit/s there is none for sound up to 8 kHz, whatever loss it is told to expect, and a narrower band to get it costs more
+phonemes than it saves. So a second encoder codes the same sound at half the rate, and of the frames that a receiver
+could conceal worst some are sent again in a later packet; the decoder of the frames takes them in a lost one's place.
+
+The rate stays what was asked for: frames get less as soon as copies are sent. On 8 clips of speech, 70 s, at 12 kbit/s:
+
+    expected loss        0      5 %    10 %   20 %
+    frames, kbit/s       11.0   9.2    8.5    7.9
+    copies, kbit/s       0      1.9    2.4    2.9
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.capture_clock import CaptureClock
+from headgan.codec.libopus import RATE, Bandwidth, OpusEncoder
+from headgan.codec.voice_copies import COPY_MIN_KBPS, CopyMaker, copy_kbps, copy_share
+from headgan.proto.errors import UsageError
+
+FRAME_MS = 40
+FRAME_SAMPLES = RATE * FRAME_MS // 1000
+DEFAULT_VOICE_KBPS = 12.0
+MIN_VOICE_KBPS, MAX_VOICE_KBPS = 6.0, 32.0
+# A frame this short says: from here on, silence.
+DTX_BYTES = 2
+# A device that stalled for longer starts anew.
+MAX_FILL_MS = 1000.0
+_FADE_SAMPLES = RATE // 200
+# libopus goes to 4 kHz below 9 kbit/s, where 6 and 8 kHz are understood better, and to 20 kHz in two frames of 20 ms
+# from 14 kbit/s on, where 8 kHz in one frame are still enough.
+_MEDIUM_BELOW_KBPS, _WIDE_BELOW_KBPS = 7.0, 20.0
+
+
+@dataclass(frozen=True)
+class VoiceFrame:
+    """One Opus frame of FRAME_MS.
+
+    Attributes:
+        number: rises by one each FRAME_MS; those of silence are left out.
+        start_ms: when what the decoder gives for it was captured, by the clock of the capture times.
+        data: an Opus packet of one frame; up to DTX_BYTES: silence until the next.
+        is_copy: a coarse one of a frame that was sent before.
+    """
+
+    number: int
+    start_ms: float
+    data: bytes
+    is_copy: bool = False
+
+    @property
+    def is_silence(self) -> bool:
+        """Whether the speaker pauses from this frame on."""
+        return len(self.data) <= DTX_BYTES
+
+
+def check_voice_kbps(kbps: float) -> None:
+    """Raises UsageError unless a voice can be sent at `--voice-kbps`."""
+    if not MIN_VOICE_KBPS <= kbps <= MAX_VOICE_KBPS:
+        raise UsageError(f"--voice-kbps {kbps:g}: give {MIN_VOICE_KBPS:g} to {MAX_VOICE_KBPS:g}")
+
+
+class VoiceEncoder:
+    """Encodes one speaker; mono, variable rate, nothing while nobody speaks. Not thread-safe.
+
+    A device that stalls leaves a gap, which is filled with silence; after more than MAX_FILL_MS the numbers jump on as
+    far as the time has.
+    """
+
+    def __init__(self, kbps: float = DEFAULT_VOICE_KBPS, *, copy_delay: int = 1) -> None:
+        """Makes the encoders.
+
+        Args:
+            kbps: MIN_VOICE_KBPS to MAX_VOICE_KBPS, while somebody speaks; headers of packets are not counted.
+            copy_delay: how many frames later a copy goes out: as many as a packet has, so that it is in another one.
+
+        Raises:
+            UsageError: that rate does not work.
+            DeviceError: there is no libopus.
+        """
+        check_voice_kbps(kbps)
+        self._kbps = kbps
+        self._encoder = OpusEncoder(kbps, fec=False)
+        self._encoder.set_bandwidth(_bandwidth(kbps))
+        self._copies = CopyMaker(copy_kbps(kbps))
+        self._copy_delay = max(1, copy_delay)
+        self._lookahead_ms = 1000 * self._encoder.lookahead / RATE
+        self._clock = CaptureClock(RATE)
+        self._samples = np.empty(0, np.float32)
+        self._number = 0
+        self._was_silence = False
+        self._waiting: list[VoiceFrame] = []
+
+    def expect_loss(self, share: float) -> None:
+        """Says what share of packets is lost, 0 to 1: at none, nothing is spent on it."""
+        copies = copy_share(share) if self._kbps >= COPY_MIN_KBPS else 0.0
+        self._copies.set_share(copies)
+        self._encoder.set_expected_loss(round(100 * min(max(share, 0.0), 1.0)))
+        self._encoder.set_kbps(self._kbps - copies * self._copies.cost_kbps)
+
+    def encode(self, samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
+        """The frames that are full by now.
+
+        Args:
+            samples: float32 [N], -1 to 1, mono at 48 kHz; any N.
+            capture_ms: when the first of them was captured; may be off by chance.
+        """
+        late_ms = self._clock.late_ms(capture_ms)
+        frames: list[VoiceFrame] = []
+        if late_ms and abs(late_ms) > MAX_FILL_MS:
+            frames = self._start_anew(capture_ms, late_ms)
+        elif late_ms > 0:
+            self._take(np.zeros(round(late_ms * RATE / 1000), np.float32))
+            samples = _faded_in(samples)
+        elif late_ms < 0:  # told twice
+            cut = min(round(-late_ms * RATE / 1000), len(samples))
+            samples, capture_ms = _faded_in(samples[cut:]), capture_ms + 1000 * cut / RATE
+        if len(samples):
+            self._take(samples, capture_ms)
+        return frames + self._full_frames()
+
+    def _take(self, samples: NDArray[np.float32], capture_ms: float | None = None) -> None:
+        self._clock.advance(len(samples), capture_ms)
+        self._samples = np.concatenate([self._samples, samples])
+
+    def _start_anew(self, capture_ms: float, late_ms: float) -> list[VoiceFrame]:
+        """Sends what waits, filled up, and goes on at another time."""
+        rest = -len(self._samples) % FRAME_SAMPLES
+        self._take(np.zeros(rest, np.float32))
+        frames = self._full_frames()
+        self._number += max(0, round((late_ms - 1000 * rest / RATE) / FRAME_MS))
+        self._clock.restart(capture_ms)
+        return frames
+
+    def _full_frames(self) -> list[VoiceFrame]:
+        frames: list[VoiceFrame] = []
+        while len(self._samples) >= FRAME_SAMPLES:
+            assert self._clock.next_ms is not None
+            start_ms = self._clock.next_ms - 1000 * len(self._samples) / RATE - self._lookahead_ms
+            frames += self._encode(self._samples[:FRAME_SAMPLES], start_ms)
+            self._samples = self._samples[FRAME_SAMPLES:]
+        return frames
+
+    def _encode(self, samples: NDArray[np.float32], start_ms: float) -> list[VoiceFrame]:
+        frame = VoiceFrame(self._number, start_ms, self._encoder.encode(samples))
+        copy = self._copies.copy(samples, frame.data, is_silence=frame.is_silence)
+        if copy is not None:
+            self._waiting.append(VoiceFrame(frame.number, start_ms, copy, is_copy=True))
+        frames = [one for one in self._waiting if one.number <= self._number - self._copy_delay]
+        self._waiting = self._waiting[len(frames) :]
+        # libopus repeats that there is silence, and every 400 ms how it sounds; the first is enough to know.
+        if not (frame.is_silence and self._was_silence):
+            frames.append(frame)
+        self._was_silence = frame.is_silence
+        self._number += 1
+        return frames
+
+
+def _bandwidth(kbps: float) -> Bandwidth | None:
+    if kbps < _MEDIUM_BELOW_KBPS:
+        return "medium"
+    return "wide" if kbps < _WIDE_BELOW_KBPS else None
+
+
+def _faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """So that it does not click after silence."""
+    faded = samples.astype(np.float32)
+    ramp = np.linspace(0, 1, _FADE_SAMPLES, dtype=np.float32)[: len(faded)]
+    faded[: len(ramp)] *= ramp
+    return faded
