@@ -144,7 +144,7 @@ def find_device(kind: Kind, wanted: Wanted) -> SoundDevice:
 
 
 def open_stream(kind: Kind, device: SoundDevice, callback: Callable[..., None]) -> OpenedStream:
-    """Opens a device at 48 kHz, or else at its own rate, with one channel, or else two, and starts it.
+    """Opens a device with one or two channels, at 48 kHz or else at its own rate, and starts it.
 
     Args:
         kind: what it is to be.
@@ -224,7 +224,9 @@ def _possible_format(library: Any, kind: Kind, device: SoundDevice) -> tuple[int
     """Rate and channels that the device can do, best first; the last is tried even if it says it cannot."""
     check = library.check_input_settings if kind == "input" else library.check_output_settings
     rates = dict.fromkeys((SOUND_RATE, device.rate_hz))
-    channels = [count for count in (1, 2) if count <= device.channels]
+    # Of two microphones one is enough; of two speakers not all systems give both what is meant for one.
+    preferred = (1, 2) if kind == "input" else (2, 1)
+    channels = [count for count in preferred if count <= device.channels]
     formats = [(rate_hz, count) for rate_hz in rates for count in channels]
     for rate_hz, count in formats[:-1]:
         try:

@@ -62,7 +62,8 @@ def test_what_is_heard_is_what_is_asked_for(
     channels: int, sounds: Any, speaker: Callable[..., Speaker], tone: Tone
 ) -> None:
     sounds.plug("Speakers", outputs=2)
-    sounds.channels = {channels}
+    if channels == 1:
+        sounds.channels = {1}
     one = speaker()
     stream = sounds.open_stream()
     assert (stream.how.samplerate, stream.how.channels, stream.how.blocksize) == (48000, channels, 480)
