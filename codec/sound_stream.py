@@ -10,6 +10,7 @@ A thread keeps the device open. What goes wrong is said once, and again only aft
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,15 +33,29 @@ from headgan.proto.errors import DeviceError
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 2.0
-STALL_S = 1.0
-# Headsets without a cable take a while to begin.
-FIRST_BLOCK_S = 5.0
 CHECK_S = 0.1
 JOIN_S = 0.8
 
 # Samples float32 [N, C], to be read or to be filled in place; the time of the first; their rate.
 OnBlock = Callable[[NDArray[np.float32], float, int], None]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a device is waited for.
+
+    Attributes:
+        retry_s: after a failure it is tried again so much later.
+        stall_s: a device that does not call for so long is gone.
+        settle_s: but not so soon after it was opened: headsets without a cable, and sound servers, take a while.
+    """
+
+    retry_s: float = 2.0
+    stall_s: float = 1.0
+    settle_s: float = 3.0
+
+
+PATIENCE = Patience()
 
 
 class SoundStream:
@@ -53,8 +68,7 @@ class SoundStream:
         on_block: OnBlock,
         *,
         clock_ms: Callable[[], float],
-        retry_s: float = RETRY_S,
-        stall_s: float = STALL_S,
+        patience: Patience = PATIENCE,
     ) -> None:
         """Touches no device yet.
 
@@ -64,14 +78,13 @@ class SoundStream:
             on_block: takes or fills a block, in a thread of the device; must not wait for anything. Its time says when
                 the first sample was recorded, or will be heard.
             clock_ms: the clock of these times.
-            retry_s: how long after a failure it is tried again.
-            stall_s: a device that does not call for so long is gone.
+            patience: how long a device is waited for.
         """
         self._kind: Kind = kind
         self._wanted = wanted
         self._on_block = on_block
         self._clock_ms = clock_ms
-        self._retry_s, self._stall_s = retry_s, stall_s
+        self._patience = patience
         self._opened: OpenedStream | None = None
         self._last_ms: float | None = None  # of the last callback of what is open
         self._stopping = threading.Event()
@@ -126,7 +139,7 @@ class SoundStream:
                 self._complain(f"{self.describe()} cannot be used ({error}); the call goes on in silence")
             else:
                 self._watch(opened)
-            if self._stopping.wait(self._retry_s):
+            if self._stopping.wait(self._patience.retry_s):
                 return
             self._look_again()
 
@@ -152,8 +165,11 @@ class SoundStream:
             if last_ms is not None and not is_heard:
                 is_heard, self._has_complained = True, False
                 log.info("sound: %s", self.describe())
-            limit_s, since_ms = (FIRST_BLOCK_S, opened_ms) if last_ms is None else (self._stall_s, last_ms)
-            if not opened.is_running or self._clock_ms() - since_ms > limit_s * 1000:
+            end_ms = max(
+                opened_ms + self._patience.settle_s * 1000,
+                (last_ms or opened_ms) + self._patience.stall_s * 1000,
+            )
+            if not opened.is_running or self._clock_ms() > end_ms:
                 self._complain(
                     f"{self.describe()} stopped: was it unplugged? The call goes on in silence until it is back; "
                     + LIST_HINTS[self._kind]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headgan.codec.hgn_header import SOUND_RATE
 from headgan.codec.sound_devices import SoundDevice, Wanted, list_devices
 from headgan.codec.sound_rate import SoundRate
-from headgan.codec.sound_stream import RETRY_S, STALL_S, SoundStream
+from headgan.codec.sound_stream import PATIENCE, Patience, SoundStream
 from headgan.proto.program import monotonic_ms
 from headgan.receiver.silent_speaker import Fill, FillOnce, SilentSpeaker
 
@@ -29,8 +29,7 @@ class Speaker:
         fill: Fill,
         *,
         clock_ms: Callable[[], float] = monotonic_ms,
-        retry_s: float = RETRY_S,
-        stall_s: float = STALL_S,
+        patience: Patience = PATIENCE,
     ) -> None:
         """Never fails: what is wrong with the device is logged.
 
@@ -40,17 +39,14 @@ class Speaker:
                 be heard, by clock_ms. That rises, with gaps where a device came or went. In a thread of the device:
                 it must not wait for anything.
             clock_ms: the clock of these times.
-            retry_s: how long after a failure the device is tried again.
-            stall_s: a device that does not call for so long is gone.
+            patience: how long a device is waited for.
         """
         self.is_muted = False
         self._clock_ms = clock_ms
         self._fill = FillOnce(fill)
         self._latency_ms: float | None = None
         self._converted = _Converted(self._fill, SOUND_RATE)
-        self._stream = SoundStream(
-            "output", device, self._play, clock_ms=clock_ms, retry_s=retry_s, stall_s=stall_s
-        )
+        self._stream = SoundStream("output", device, self._play, clock_ms=clock_ms, patience=patience)
         self._silent = SilentSpeaker(
             self._fill, clock_ms=clock_ms, is_needed=lambda: not self._stream.is_calling
         )

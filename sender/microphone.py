@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from headgan.codec.hgn_header import SOUND_RATE
 from headgan.codec.sound_devices import SoundDevice, Wanted, list_devices
 from headgan.codec.sound_rate import SoundRate
-from headgan.codec.sound_stream import RETRY_S, STALL_S, SoundStream
+from headgan.codec.sound_stream import PATIENCE, Patience, SoundStream
 from headgan.proto.program import monotonic_ms
 from headgan.sender.sound_source import BLOCK_MS, BLOCK_SAMPLES, SoundBlock
 
@@ -43,16 +43,14 @@ class Microphone:
         device: Wanted = None,
         *,
         clock_ms: Callable[[], float] = monotonic_ms,
-        retry_s: float = RETRY_S,
-        stall_s: float = STALL_S,
+        patience: Patience = PATIENCE,
     ) -> None:
         """Never fails: what is wrong with the device is logged.
 
         Args:
             device: its number, a part of its name, or None for the system's default.
             clock_ms: what capture_ms is read from.
-            retry_s: how long after a failure it is tried again.
-            stall_s: a device that does not call for so long is gone.
+            patience: how long a device is waited for.
         """
         self._clock_ms = clock_ms
         self._queue: deque[_Recorded] = deque(maxlen=QUEUE_BLOCKS)
@@ -63,9 +61,7 @@ class Microphone:
         self._rate: tuple[int, SoundRate] = (SOUND_RATE, SoundRate(SOUND_RATE, SOUND_RATE))
         self._next_ms = clock_ms()
         self._was_silent = False
-        self._stream = SoundStream(
-            "input", device, self._take, clock_ms=clock_ms, retry_s=retry_s, stall_s=stall_s
-        )
+        self._stream = SoundStream("input", device, self._take, clock_ms=clock_ms, patience=patience)
         self._stream.start()
 
     @property

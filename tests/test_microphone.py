@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.sound_devices import NoSoundLibraryError, find_device, parse_device
 from headgan.codec.sound_rate import SoundRate
+from headgan.codec.sound_stream import PATIENCE, Patience
 from headgan.codec.stream_clock import StreamClock
 from headgan.proto.errors import DeviceError
 from headgan.proto.program import monotonic_ms
@@ -19,7 +20,7 @@ from headgan.sender.microphone import QUEUE_BLOCKS, Microphone, list_microphones
 from headgan.sender.sound_source import SoundBlock
 
 BLOCK = np.linspace(-0.5, 0.5, 480, dtype=np.float32)
-QUICK: dict[str, Any] = {"retry_s": 0.05, "stall_s": 0.25}
+QUICK = Patience(retry_s=0.05, stall_s=0.25, settle_s=0.3)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def microphone(sounds: Any) -> Iterator[Callable[..., Microphone]]:
     opened: list[Microphone] = []
 
     def open_one(device: int | str | None = None, **more: Any) -> Microphone:
-        opened.append(Microphone(device, **{**QUICK, **more}))
+        opened.append(Microphone(device, **{"patience": QUICK, **more}))
         return opened[-1]
 
     yield open_one
@@ -293,7 +294,7 @@ def test_close_frees_the_device_and_ends_a_read_that_waits(
     sounds: Any, microphone: Callable[..., Microphone]
 ) -> None:
     sounds.plug("Webcam", inputs=1)
-    one = microphone(retry_s=60.0)
+    one = microphone(patience=PATIENCE)
     stream = sounds.open_stream()
     start_s = time.monotonic()
     one.close()

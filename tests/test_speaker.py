@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from headgan.codec.sound_stream import Patience
 from headgan.proto.program import monotonic_ms
 from headgan.receiver.silent_speaker import FillOnce, SilentSpeaker
 from headgan.receiver.speaker import Speaker, list_speakers
 
-QUICK: dict[str, Any] = {"retry_s": 0.05, "stall_s": 0.25}
+QUICK = Patience(retry_s=0.05, stall_s=0.25, settle_s=0.3)
 
 
 class Tone:
@@ -48,7 +49,7 @@ def speaker(sounds: Any, tone: Tone) -> Iterator[Callable[..., Speaker]]:
     opened: list[Speaker] = []
 
     def open_one(device: int | str | None = None, fill: Any = tone) -> Speaker:
-        opened.append(Speaker(device, fill, **QUICK))
+        opened.append(Speaker(device, fill, patience=QUICK))
         return opened[-1]
 
     yield open_one
@@ -236,7 +237,7 @@ def test_without_the_library_fill_is_asked_all_the_same(
     monkeypatch: pytest.MonkeyPatch, tone: Tone, caplog: pytest.LogCaptureFixture, until: Any
 ) -> None:
     monkeypatch.setitem(sys.modules, "sounddevice", None)
-    one = Speaker(None, tone, **QUICK)
+    one = Speaker(None, tone, patience=QUICK)
     until(lambda: len(tone.asked) > 5)
     one.close()
     texts = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
