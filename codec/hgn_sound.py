@@ -77,12 +77,15 @@ class SoundEncoder:
         return [bytes(packet) for packet in self._context.encode(frame)]
 
 
-def read_sound(path: Path, start_ms: float) -> Iterator[NDArray[np.float32]]:
+def read_sound(
+    path: Path, start_ms: float, *, leave_out: str = "--no-sound"
+) -> Iterator[NDArray[np.float32]]:
     """The first sound track of a clip, float32 [N] at 48 kHz, mono, without gaps; damaged packets are silent.
 
     Args:
         path: the clip; without sound there is nothing.
         start_ms: the time of the clip at which to begin; what is not there yet is silent.
+        leave_out: the option with which the user can do without sound.
 
     Raises:
         DeviceError: the file cannot be read.
@@ -93,7 +96,9 @@ def read_sound(path: Path, start_ms: float) -> Iterator[NDArray[np.float32]]:
                 yield from _placed(container, start_ms)
     except av.error.FFmpegError as error:
         reason = (error.strerror or str(error)).lower()
-        raise DeviceError(f"{path}: the sound cannot be read ({reason}); leave it out: --no-sound") from error
+        raise DeviceError(
+            f"{path}: the sound cannot be read ({reason}); leave it out: {leave_out}"
+        ) from error
 
 
 def _placed(container: Any, start_ms: float) -> Iterator[NDArray[np.float32]]:  # noqa: ANN401 - PyAV is untyped here

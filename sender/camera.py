@@ -104,6 +104,7 @@ class Camera:
         self._stopping = threading.Event()
         self._dropped = 0
         self._skipped = 0
+        self._started_ms: float | None = None
         self._ahead = None if source.is_live else ReadAhead(source)
         self._thread = threading.Thread(target=self._work, name="camera", daemon=True)
 
@@ -130,6 +131,11 @@ class Camera:
     def skipped(self) -> int:
         """Slots of a file whose time had passed before they could be offered: the machine is too slow."""
         return self._skipped
+
+    @property
+    def started_ms(self) -> float | None:
+        """When the first frame of a file was due, which its sound is played from; None before, and for a camera."""
+        return self._started_ms
 
     @property
     def is_ended(self) -> bool:
@@ -199,7 +205,8 @@ class Camera:
         while (frame := ahead.read()) is not None:
             slots = grid.slots_before(frame.pts_ms)
             if shown is None:
-                grid.start(self._clock_ms())
+                self._started_ms = self._clock_ms()
+                grid.start(self._started_ms)
             else:
                 self._show(shown, slots, grid)
             shown = frame

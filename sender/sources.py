@@ -46,19 +46,34 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A video file of any size, rate and rotation, played once or over and over."""
+    """A video file of any size, rate and rotation, played once or over and over.
+
+    Attributes, which other threads may read:
+        path: the file.
+        has_sound: whether it has a sound track.
+        first_ms: the pts_ms of its first frame; None before that was read.
+        pass_ms: from one pass to the next, or to the end of the last frame; None before the first pass was read.
+    """
 
     is_live = False
 
     def __init__(self, path: Path, *, loop: bool = False) -> None:
-        self._path = path
+        self.path = path
         self._is_looping = loop
         self._info = probe_video(path)
+        self.has_sound = self._info.has_sound
+        self.first_ms: float | None = None
+        self.pass_ms: float | None = None
         self.rewind()
+
+    @property
+    def is_looping(self) -> bool:
+        """Whether it is played over and over."""
+        return self._is_looping
 
     def rewind(self) -> None:
         """Starts the file again, with the timestamps of its first pass."""
-        self._frames: Iterator[DecodedFrame] = read_video(self._path)
+        self._frames: Iterator[DecodedFrame] = read_video(self.path)
         self._shift_ms = 0.0
         self._pass_pts_ms: tuple[float, float] | None = None  # the first and the last of this pass
         self._pass_frames = 0
@@ -66,12 +81,15 @@ class FileSource:
     def read(self) -> SourceFrame | None:
         """The next frame; with `loop` the timestamps go on rising evenly over the seam."""
         frame = next(self._frames, None)
-        if frame is None and self._is_looping and self._pass_pts_ms is not None:
-            self._begin_next_pass(*self._pass_pts_ms)
-            frame = next(self._frames, None)
+        if frame is None and self._pass_pts_ms is not None:
+            self.pass_ms = self._length_ms(*self._pass_pts_ms)
+            if self._is_looping:
+                self._begin_next_pass(self.pass_ms)
+                frame = next(self._frames, None)
         if frame is None:
             return None
         first_ms = self._pass_pts_ms[0] if self._pass_pts_ms is not None else frame.pts_ms
+        self.first_ms = first_ms
         self._pass_pts_ms = (first_ms, frame.pts_ms)
         self._pass_frames += 1
         return SourceFrame(frame.frame_rgb, frame.pts_ms + self._shift_ms)
@@ -80,18 +98,22 @@ class FileSource:
         """Lets go of the decoder, which closes the file; read() then returns None."""
         self._frames = iter(())
         self._is_looping = False
+        self._pass_pts_ms = None  # this pass does not end here
 
     def describe(self) -> str:
         """Such as `clip.mp4, 640x480 at 30 fps`."""
         info = self._info
-        return f"{self._path.name}, {info.width}x{info.height} at {info.rate_fps:g} fps"
+        return f"{self.path.name}, {info.width}x{info.height} at {info.rate_fps:g} fps"
 
-    def _begin_next_pass(self, first_ms: float, last_ms: float) -> None:
-        """Starts the file again, one frame interval after the frame that was its last."""
+    def _length_ms(self, first_ms: float, last_ms: float) -> float:
+        """How long this pass is: up to one frame interval after the frame that is its last."""
         interval_ms = 1000.0 / self._info.rate_fps
         if self._pass_frames > 1:
             interval_ms = (last_ms - first_ms) / (self._pass_frames - 1)
-        self._shift_ms += last_ms - first_ms + interval_ms
-        self._frames = read_video(self._path)
+        return last_ms - first_ms + interval_ms
+
+    def _begin_next_pass(self, pass_ms: float) -> None:
+        self._shift_ms += pass_ms
+        self._frames = read_video(self.path)
         self._pass_pts_ms = None
         self._pass_frames = 0

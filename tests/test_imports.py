@@ -25,6 +25,7 @@ BOUNDARIES = {
     "aiortc": {"proto/peer.py"},
     "ai_edge_litert": {"models/litert.py"},
     "onnxruntime": {"models/runtime.py"},
+    "sounddevice": {"codec/sound_devices.py"},
     # A program of its own, which runs no network for a caller.
     "onnxruntime.quantization": {"models/nets/quantise.py"},
 }
@@ -60,6 +61,8 @@ for name in sys.argv[2:]:
         effects.append("took over Ctrl-C")
     if sys.modules.get("torch") is not None:
         effects.append("loaded torch")
+    if sys.modules.get("sounddevice") is not None:
+        effects.append("looked for sound devices")
     if effects:
         report[name] = effects
 json.dump(report, sys.stderr)
