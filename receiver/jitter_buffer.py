@@ -5,6 +5,7 @@ stands for the unknown difference of the clocks (it follows their drift); the de
 come than the fastest. No clock, no thread, no lock: the caller brings `now_ms`.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -18,11 +19,16 @@ MIN_DELAY_MS = 5.0
 MAX_DELAY_MS = 200.0
 # Packets of the last this many milliseconds decide the fastest transit and the jitter.
 _WINDOW_MS = 5000.0
-# The share of packets that are meant to arrive in time.
+# The share of packets that are meant to arrive in time: of pictures, and of pieces of sound, whose lack is noticed.
 _IN_TIME = 0.97
+_SOUND_IN_TIME = 0.99
 # The delay grows at once and shrinks by this share a packet, so that one quiet second does not cost the next.
 _SHRINK = 0.01
 _MAX_HELD = 64
+# After a silence sound comes as late as before.
+_SOUNDS_KEPT = 50
+# Sound further behind its picture than this tells of an outage, not of jitter.
+_MOST_APART_MS = 500.0
 # Nothing for so long, at one frame a second or more, is an outage. What should have come during one was held up by it,
 # and what comes in the second after it by what the channel has to make up for: neither says anything about the jitter.
 _OUTAGE_MS = 1500.0
@@ -79,6 +85,7 @@ class JitterBuffer(Generic[T]):
         self._shown_seq = -1
         self._last_capture_ms: int | None = None
         self._transits: deque[tuple[float, float]] = deque()
+        self._sound_transits: deque[tuple[float, float]] = deque()
         self._first_transit_ms: float | None = None
         self._last_arrival_ms: float | None = None
         self._recovered_ms = -float("inf")
@@ -126,6 +133,33 @@ class JitterBuffer(Generic[T]):
             self.counts.late += 1
         self._held[seq] = due
         return True
+
+    def unwrapped_ms(self, capture_ms: int) -> int | None:
+        """The time of something else of this sender's clock, modulo 2**32, unwrapped; None while no picture has come.
+
+        Raises:
+            WireError: it is nowhere near the pictures.
+        """
+        if self._last_capture_ms is None:
+            return None
+        apart_ms = nearest_zero(capture_ms - self._last_capture_ms)
+        if abs(apart_ms) > MAX_CLOCK_STEP_MS:
+            raise WireError(f"a voice is {apart_ms / 1000:.0f} s away from the pictures")
+        return self._last_capture_ms + apart_ms
+
+    def hear(self, start_ms: float, now_ms: float) -> None:
+        """Has sound that began at `start_ms`, and is here at `now_ms`, heard in time with its picture from now on.
+
+        Sound arrives as long after its beginning as its piece is long, and pictures wait for it.
+        """
+        transit_ms = now_ms - start_ms
+        if self._transits and transit_ms - self._fastest_ms < _MOST_APART_MS and now_ms > self._recovered_ms:
+            self._sound_transits.append((now_ms, transit_ms))
+            self._learn_delay(now_ms)
+
+    def captured_ms(self, now_ms: float) -> float | None:
+        """When that was captured which is due at `now_ms`; None before the first packet."""
+        return now_ms - self._fastest_ms - self._delay_ms if self._transits else None
 
     def next_due_ms(self) -> float | None:
         """When the next packet is due, by the receiver's clock; None when nothing waits."""
@@ -178,13 +212,25 @@ class JitterBuffer(Generic[T]):
         if now_ms - transit_ms + self._fastest_ms < self._recovered_ms:
             return
         self._transits.append((now_ms, transit_ms))
-        while now_ms - self._transits[0][0] > _WINDOW_MS:
-            self._transits.popleft()
-        transits = sorted(transit for _, transit in self._transits)
-        self._fastest_ms = transits[0]
-        in_time = transits[min(len(transits) - 1, int(_IN_TIME * len(transits)))]
-        wanted = min(max(in_time - self._fastest_ms, MIN_DELAY_MS), MAX_DELAY_MS)
+        self._learn_delay(now_ms)
+
+    def _learn_delay(self, now_ms: float) -> None:
+        for transits, kept in ((self._transits, 0), (self._sound_transits, _SOUNDS_KEPT)):
+            while len(transits) > kept and now_ms - transits[0][0] > _WINDOW_MS:
+                transits.popleft()
+        if self._transits:
+            self._fastest_ms = min(transit for _, transit in self._transits)
+        in_time_ms = max(_share(self._transits, _IN_TIME), _share(self._sound_transits, _SOUND_IN_TIME))
+        wanted = min(max(in_time_ms - self._fastest_ms, MIN_DELAY_MS), MAX_DELAY_MS)
         if wanted >= self._delay_ms:
             self._delay_ms = wanted
         else:
             self._delay_ms += _SHRINK * (wanted - self._delay_ms)
+
+
+def _share(transits: deque[tuple[float, float]], in_time: float) -> float:
+    """What this share of the transits does not exceed; minus infinity if there are none."""
+    if not transits:
+        return -math.inf
+    ordered = sorted(transit for _, transit in transits)
+    return ordered[min(len(ordered) - 1, int(in_time * len(ordered)))]

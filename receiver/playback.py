@@ -2,6 +2,7 @@
 
 take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ─┬─ show(), record()
 show_video() ─────────────────── where no face can be drawn ──┘
+hear() ── VoicePlayer ── fill(), asked by what plays it; the JitterBuffer has the clock of both
 """
 
 import logging
@@ -19,12 +20,15 @@ from numpy.typing import NDArray
 from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
+from headgan.codec.voice import VoiceFrame
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
+from headgan.proto.voice import VOICE_FRAME_MS, VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
+from headgan.receiver.voice_player import VoicePlayer
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +36,11 @@ log = logging.getLogger(__name__)
 _KEPT = 90_000
 _KEPT_CHANGES = 1000
 _IDLE_S = 0.1
+# Sound that waits to be recorded until the next picture is.
+_KEPT_SOUNDS = 1000
+# How fast the time that drawing takes is learned.
+_LEARNED = 0.05
+_MOST_DRAWING_MS = 100.0
 # At most this much of a recording's start is made up for frames that were lost before the first that arrived.
 _MAX_LEAD_MS = 5000.0
 
@@ -100,6 +109,7 @@ class Playback:
         capacity: int = 1,
         fuses: int = 1,
         record_plain: bool = False,
+        hears: bool = False,
     ) -> None:
         """Starts the thread.
 
@@ -114,6 +124,7 @@ class Playback:
             capacity: how many references are held.
             fuses: from how many of them one frame is drawn, at most.
             record_plain: whether the recording has no sign on pictures that are held.
+            hears: whether there is sound, which somebody fetches with `voice.fill`.
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
@@ -135,7 +146,14 @@ class Playback:
         self._rate_fps = rate_fps
         self._recording: Recording | None = None
         if record_path is not None:
-            self._recording = Recording(record_path, rate_fps=rate_fps, is_plain=record_plain)
+            self._recording = Recording(
+                record_path, rate_fps=rate_fps, is_plain=record_plain, has_sound=hears
+            )
+        self.voice = VoicePlayer(self._captured_ms, self._keep_sound) if hears else None
+        self._voice_numbers = VoiceNumbers()
+        self._sounds: deque[tuple[NDArray[np.float32], float]] = deque(maxlen=_KEPT_SOUNDS)
+        # How long after its time a picture is there.
+        self._drawing_ms = 0.0
         self._clock_ms = clock_ms
         self._age_ms = age_ms
         self._show = show
@@ -175,6 +193,36 @@ class Playback:
         with self._changed:
             self._buffer.push(seq, capture_ms, _Frame(params, references, is_untrue), now_ms)
             self._changed.notify()
+
+    def hear(self, voice: VoicePacket, now_ms: float) -> None:
+        """Takes a voice that arrived at `now_ms`.
+
+        Raises:
+            WireError: it is nowhere near the pictures, or no sound.
+        """
+        if self.voice is None:
+            return
+        with self._changed:
+            last_ms = self._buffer.unwrapped_ms(voice.start_ms)
+        if last_ms is None:
+            return
+        numbers = self._voice_numbers.place(voice)
+        for number, frame in zip(numbers, voice.frames, strict=True):
+            start_ms = float(last_ms - (numbers[-1] - number) * VOICE_FRAME_MS)
+            is_new = self.voice.push(VoiceFrame(number, start_ms, frame.data, frame.is_copy))
+            if is_new:
+                with self._changed:
+                    self._buffer.hear(start_ms, now_ms)
+
+    def _captured_ms(self, play_ms: float) -> float | None:
+        """When that was said which is to be heard at `play_ms`."""
+        with self._changed:
+            return self._buffer.captured_ms(play_ms - self._drawing_ms)
+
+    def _keep_sound(self, samples: NDArray[np.float32], start_ms: float) -> None:
+        """Takes what is heard, on the thread of what plays it."""
+        if self._recording is not None:
+            self._sounds.append((samples, start_ms))
 
     def show_video(self, picture_rgb: NDArray[np.uint8]) -> None:
         """Takes a picture, uint8 [256, 256, 3], to show while no face can be drawn."""
@@ -236,6 +284,7 @@ class Playback:
         recording = self._recording
         if recording is not None:
             stack.callback(recording.close)
+            stack.callback(self._record_sound, recording)
         # Recorded only if a frame comes after them: at the end of a call there was nothing more to see.
         guesses: list[tuple[NDArray[np.uint8], int]] = []
         while (due := self._next_due()) is not None:
@@ -252,7 +301,12 @@ class Playback:
                 for picture_rgb, capture_ms in guesses:
                     recording.write_guess(picture_rgb, capture_ms)
                 recording.write(shown.picture_rgb, shown.state, due.capture_ms)
+                self._record_sound(recording)
             guesses.clear()
+
+    def _record_sound(self, recording: Recording) -> None:
+        while self._sounds:
+            recording.write_sound(*self._sounds.popleft())
 
     def _next_due(self) -> Due[_Frame] | None:
         """Waits for the next packet's time; None at the end."""
@@ -294,6 +348,10 @@ class Playback:
             self._gap.shown(due.seq, due.capture_ms, shown, frame.references)
         now_ms = self._clock_ms()
         latency_ms = self._age_ms(due.capture_ms, now_ms)
+        if not frame.is_guessed:
+            with self._changed:
+                late_ms = min(max(now_ms - self._buffer.due_ms_of(due.capture_ms), 0.0), _MOST_DRAWING_MS)
+                self._drawing_ms += _LEARNED * (late_ms - self._drawing_ms)
         if latency_ms is not None and not frame.is_guessed:
             self.latencies.append(Latency(now_ms, latency_ms))
         return ShownPicture(self._picture, state or "live", latency_ms)

@@ -1,4 +1,4 @@
-"""Shown pictures, their states and times in, an MP4 out: with a small sign on those that are held.
+"""Shown pictures, their states and times, and what is heard, in, an MP4 out: with a small sign on what is held.
 
 Page and window say beside the picture that it is not of now; who watches a recording sees the picture alone.
 """
@@ -26,9 +26,19 @@ _FLUENT_FRAMES = 5
 class Recording:
     """Belongs to the drawing thread, but for `line_silent`; the file is there from the first picture on."""
 
-    def __init__(self, path: Path, *, rate_fps: float, is_plain: bool = False) -> None:
-        """Args: path: the file; rate_fps: of the video; is_plain: whether pictures stay without a sign."""
+    def __init__(
+        self, path: Path, *, rate_fps: float, is_plain: bool = False, has_sound: bool = False
+    ) -> None:
+        """Starts nothing.
+
+        Args:
+            path: the file.
+            rate_fps: of the video.
+            is_plain: whether pictures stay without a sign.
+            has_sound: whether there is a sound track.
+        """
         self._path, self._rate_fps, self._is_plain = path, rate_fps, is_plain
+        self._has_sound = has_sound
         self._writer: TimedWriter | None = None
         self._last: tuple[NDArray[np.uint8], int] | None = None
         self._was_silent = False
@@ -50,7 +60,13 @@ class Recording:
         Raises:
             DeviceError: it cannot be written.
         """
-        self._writer = TimedWriter(self._path, size=CROP_SIZE, rate_fps=self._rate_fps, start_ms=start_ms)
+        self._writer = TimedWriter(
+            self._path,
+            size=CROP_SIZE,
+            rate_fps=self._rate_fps,
+            start_ms=start_ms,
+            has_sound=self._has_sound,
+        )
 
     def write(self, picture_rgb: NDArray[np.uint8], state: State, capture_ms: int) -> None:
         """Places `picture_rgb`, uint8 [256, 256, 3], which is not changed, in a file that is open."""
@@ -64,6 +80,11 @@ class Recording:
         """Places what stood in for a frame that did not come; in an outage the last picture is held instead."""
         if self._writer is not None and self._silent_ms is None and not self._was_silent:
             self._writer.write(picture_rgb, capture_ms)
+
+    def write_sound(self, samples: NDArray[np.float32], start_ms: float) -> None:
+        """Places sound, float32 [N] at 48 kHz, said at `start_ms` of the sender's clock, in a file that is open."""
+        if self._writer is not None:
+            self._writer.write_sound(samples, start_ms)
 
     def close(self) -> None:
         """Finishes the file, if there is one; again does nothing."""

@@ -4,41 +4,34 @@ No clock, no network: the times are those of the sound itself.
 """
 
 from collections import deque
-from collections.abc import Sequence
-from typing import NamedTuple
 
-from headgan.proto.voice import MAX_VOICE_FRAMES, VOICE_FRAME_MS, VoicePacket
+from headgan.codec.voice import VoiceFrame
+from headgan.proto.voice import MAX_VOICE_FRAMES, VOICE_FRAME_MS, VoicePacket, opus_frame
 
-# Two bundles of the slowest rate; older sound nobody waits for any more.
+# Older sound nobody waits for any more.
 _KEPT = 16
 # So long after the packet that it should have travelled with, sound travels alone.
 _PATIENCE_MS = 60.0
-
-
-class SpokenFrame(NamedTuple):
-    """A frame of Opus: its number, when its first sample was said, in ms, and its bytes."""
-
-    number: int
-    start_ms: float
-    data: bytes
+# Numbers of a packet lie closer to each other.
+_MOST_APART = 31
 
 
 class WaitingVoice:
     """Belongs to the event loop.
 
     Attributes:
-        frames: how many there were.
+        frames: how many there were, copies included.
         data_bytes: of all of them.
-        too_old: frames that were given up, since no packet could take them.
+        too_old: frames that were given up, since no packet took them.
     """
 
     def __init__(self, packet_ms: float) -> None:
         """Args: packet_ms: from packet to packet."""
         self.frames = self.data_bytes = self.too_old = 0
         self._longest_ms = packet_ms + VOICE_FRAME_MS + _PATIENCE_MS
-        self._waiting: deque[SpokenFrame] = deque()
+        self._waiting: deque[VoiceFrame] = deque()
 
-    def add(self, frame: SpokenFrame) -> None:
+    def add(self, frame: VoiceFrame) -> None:
         """Takes the next frame."""
         self.frames += 1
         self.data_bytes += len(frame.data)
@@ -56,30 +49,30 @@ class WaitingVoice:
 
     def overdue(self) -> VoicePacket | None:
         """What has waited too long for a frame to travel with; None if nothing has."""
-        packet = self._first()
-        if packet is None or self._waiting[-1].start_ms - self._waiting[0].start_ms < self._longest_ms:
+        starts = [frame.start_ms for frame in self._waiting if not frame.is_copy]
+        if not starts or starts[-1] - starts[0] < self._longest_ms:
             return None
-        return self._take(packet)
+        return self.rest()
 
     def rest(self) -> VoicePacket | None:
-        """What is left at the end, as far as it fits in a packet."""
+        """What has waited longest, as much as a packet takes; None if that is nothing."""
         packet = self._first()
         return None if packet is None else self._take(packet)
 
     def _first(self) -> VoicePacket | None:
-        """The packet of those that have waited longest and follow each other."""
-        run: list[SpokenFrame] = []
+        run: list[VoiceFrame] = []
         for frame in self._waiting:
-            if len(run) == MAX_VOICE_FRAMES or (run and frame.number != run[-1].number + 1):
+            if len(run) == MAX_VOICE_FRAMES or (run and abs(frame.number - run[0].number) > _MOST_APART):
                 break
             run.append(frame)
-        return _packet(run) if run else None
+        # A copy is encoded together with a later frame.
+        run.sort(key=lambda frame: (frame.number, not frame.is_copy))
+        if not run:
+            return None
+        frames = tuple(opus_frame(one.number, one.data, is_copy=one.is_copy) for one in run)
+        return VoicePacket(round(run[-1].start_ms) % 2**32, frames)
 
     def _take(self, packet: VoicePacket) -> VoicePacket:
         for _ in packet.frames:
             self._waiting.popleft()
         return packet
-
-
-def _packet(run: Sequence[SpokenFrame]) -> VoicePacket:
-    return VoicePacket.of(run[0].number, run[0].start_ms, [frame.data for frame in run])
