@@ -42,11 +42,13 @@ from headgan.proto.session import (
     Session,
 )
 from headgan.proto.signalling import Address, Listener
+from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, Frame, ViewerStats
 from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
+from headgan.receiver.silent_speaker import Fill, SoundOutput
 
 log = logging.getLogger(__name__)
 
@@ -99,6 +101,7 @@ class ReceiverCall:
         display: Display | None,
         clock_ms: Callable[[], float],
         contacts: Contacts | None = None,
+        open_speaker: Callable[[Fill], SoundOutput] | None = None,
     ) -> None:
         """Prepares for a call.
 
@@ -110,6 +113,7 @@ class ReceiverCall:
             display: shows the call, or None.
             clock_ms: a monotonic clock.
             contacts: what earlier calls left; None to begin every call anew.
+            open_speaker: opens what plays what is heard; None for a call without sound.
         """
         self.address: Address | None = None  # where it waits, once it does
         self.peer: Peer | None = None
@@ -128,6 +132,8 @@ class ReceiverCall:
         self._display = display
         self._clock_ms = clock_ms
         self._contacts = contacts
+        self._open_speaker = open_speaker
+        self._speaker: SoundOutput | None = None
         self._hello: Hello | None = None
         self._highest_seq = -1
         self._rates = _Rates()
@@ -180,6 +186,7 @@ class ReceiverCall:
                     "gaze",
                     LIVE_VIDEO_CAPABILITY,
                     *((REMEMBERS,) if self._contacts else ()),
+                    *((VOICE_CAPABILITY,) if self._open_speaker else ()),
                 ),
                 wants_reference=self._own_reference is None,
                 # A photograph of one's own choice is not mixed with what the camera sees.
@@ -191,6 +198,7 @@ class ReceiverCall:
                 Session(hello),
                 clock_ms=self._clock_ms,
                 on_params=lambda packet: self._take(packet, link),
+                on_voice=self._take_voice,
             )
             try:
                 async with link:
@@ -200,6 +208,8 @@ class ReceiverCall:
                     if self.playback:
                         await asyncio.to_thread(self.playback.close)
                 finally:
+                    if self._speaker:
+                        await asyncio.to_thread(self._speaker.close)
                     self._publish(ViewerStats("ended"))
 
     async def _talk(self, link: Link, stopped: asyncio.Event) -> None:
@@ -341,7 +351,10 @@ class ReceiverCall:
             show=self._show,
             capacity=link.session.references,
             fuses=link.session.fuses,
+            hears=self._open_speaker is not None,
         )
+        if self._open_speaker is not None and self.playback.voice is not None:
+            self._speaker = self._open_speaker(self.playback.voice.fill)
         if not link.session.is_over:
             link.reference_ready()
             for number, recalled in self._recalled.items():
@@ -385,6 +398,11 @@ class ReceiverCall:
                 )
         if self.reader.wants_refresh(now_ms):
             link.want_refresh()
+
+    def _take_voice(self, voice: VoicePacket) -> None:
+        """Takes sound from the network; WireError if it is none."""
+        if self.playback:
+            self.playback.hear(voice, self._clock_ms())
 
     @staticmethod
     def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:

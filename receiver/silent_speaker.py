@@ -6,6 +6,7 @@ Where there is no device, what depends on sound being played (a recording, featu
 import logging
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,18 @@ BLOCK_MS = 1000 * BLOCK_SAMPLES / SOUND_RATE
 # After a stall of the machine what was missed is left out.
 LATE_MS = 200.0
 JOIN_S = 0.8
+
+
+class SoundOutput(Protocol):
+    """What plays a call."""
+
+    is_muted: bool
+
+    def close(self) -> None:
+        """Ends within about a second; idempotent."""
+
+    def describe(self) -> str:
+        """For a log line."""
 
 
 class FillOnce:

@@ -54,6 +54,8 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
         stats["references_known"] = call.references_known
         stats["references_held"] = call.playback.references_held
         stats["latency_ms"] = latency_report(call.playback.latencies)
+        if call.playback.voice:
+            stats["voice"] = call.playback.voice.report()
         stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)
         stats["stages_ms"] = call.playback.times.report()
     if call.peer:

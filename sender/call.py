@@ -1,20 +1,26 @@
 """One call from the sender's side: settle on a face, call the receiver, send every frame, say good-bye.
 
 worker thread: Camera ── FaceAnalyser ── AnalysedFrame ── FramePlanner ──▶ event loop: ParamPacket, Shipping ── Link
+another: SoundSource ── VoiceEncoder ── VoiceFrame ──────────────────────▶ event loop: WaitingVoice ──┘
 """
 
 import asyncio
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
 
 from headgan.codec.param_code import shipped_code
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
+from headgan.codec.voice import FRAME_MS, VoiceEncoder, VoiceFrame
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
@@ -41,7 +47,10 @@ from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.send_settings import SendSettings
 from headgan.sender.shipping import Shipping
+from headgan.sender.sound_source import SoundSource
 from headgan.sender.sources import Source
+from headgan.sender.voice_thread import VoiceThread
+from headgan.sender.waiting_voice import WaitingVoice
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +71,7 @@ class SenderCall:
         clock_ms: a monotonic clock.
         own: what the caller looked like in earlier calls; None to begin every call anew.
         open_generator: what draws for the receiver, to check what it shows; None does without that.
+        open_sound: opens what is heard, given what tells when the first frame was due; None for a call without sound.
     """
 
     source: Source
@@ -71,6 +81,7 @@ class SenderCall:
     clock_ms: Callable[[], float]
     own: OwnLooks | None = None
     open_generator: Callable[[], Generator] | None = None
+    open_sound: Callable[[Callable[[], float | None]], SoundSource] | None = None
     peer: Peer | None = None
     dropped: int = 0
     skipped: int = 0
@@ -91,7 +102,7 @@ class SenderCall:
             quality=self.settings.quality,
             kbps=self.settings.face_kbps,
         )
-        self.frames = FrameSender(self.packer, self.settings.rate_fps)
+        self.frames = FrameSender(self.packer, self.settings.rate_fps, WaitingVoice(self.settings.packet_ms))
 
     @property
     def counts(self) -> SendCounts:
@@ -291,16 +302,48 @@ class SenderCall:
                 packet = self.packer.add(frame.params, plan.references, capture_ms, is_untrue=plan.is_untrue)
             loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
-        await asyncio.to_thread(self._work, deliver)
+        def deliver_voice(frame: VoiceFrame) -> None:
+            loop.call_soon_threadsafe(self.frames.add_voice, link, frame)
+
+        await asyncio.to_thread(self._work, deliver, deliver_voice if link.session.has_voice else None)
         packet = self.packer.flush()
         if packet is not None and not link.session.is_over:
             self.frames.send_packet(link, packet)
+        self.frames.finish_voice(link)
 
-    def _work(self, deliver: Callable[[AnalysedFrame, float], None]) -> None:
+    def _open_voice(
+        self, camera: Camera, deliver: Callable[[VoiceFrame], None] | None
+    ) -> AbstractContextManager[object]:
+        """What encodes the sound while its context is open; nothing where nobody hears it."""
+        if self.open_sound is None or deliver is None:
+            return nullcontext()
+        delay = max(1, round(self.settings.packet_ms / FRAME_MS))
+        try:
+            encoder = VoiceEncoder(self.settings.voice_kbps, copy_delay=delay)
+        except DeviceError as error:
+            log.warning("%s; the call goes on in silence", error)
+            return nullcontext()
+        source = self.open_sound(lambda: camera.started_ms)
+
+        def encode(samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
+            encoder.expect_loss(self.packer.loss)
+            return encoder.encode(samples, capture_ms)
+
+        log.info("sound: %s", source.describe())
+        return VoiceThread(source, encode, deliver)
+
+    def _work(
+        self,
+        deliver: Callable[[AnalysedFrame, float], None],
+        deliver_voice: Callable[[VoiceFrame], None] | None,
+    ) -> None:
         """The camera's thread."""
         writer: TimedWriter | None = None
         self._is_handed_over = True
-        with Camera(self.source, rate_fps=self.settings.rate_fps, clock_ms=self.clock_ms) as camera:
+        with (
+            Camera(self.source, rate_fps=self.settings.rate_fps, clock_ms=self.clock_ms) as camera,
+            self._open_voice(camera, deliver_voice),
+        ):
             try:
                 while not self._stopping.is_set() and not camera.is_ended:
                     captured = camera.newest(0.1)

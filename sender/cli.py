@@ -182,6 +182,20 @@ def _video_stats(call: SenderCall) -> dict[str, int] | None:
     return None if live is None else {"frames": live.frames, "bytes": live.frame_bytes}
 
 
+def _voice_stats(call: SenderCall, seconds: float) -> dict[str, Any] | None:
+    """What the voice cost, without headers; None for a call without one."""
+    voice = call.frames.voice
+    if not voice.frames:
+        return None
+    return {
+        "frames": voice.frames,
+        "copies": voice.copies,
+        "bytes": voice.data_bytes,
+        "kbps": round(voice.data_bytes * 8 / 1000 / seconds, 3) if seconds else None,
+        "held_back": call.counts.voice_held_back + voice.too_old,
+    }
+
+
 def _param_stats(call: SenderCall, seconds: float) -> dict[str, Any]:
     """What the parameters cost, and how they were coded: by steps in pixels, the share of the frames."""
     counts, frames = call.packer.counts, max(1, sum(call.packer.counts.steps.values()))
@@ -223,6 +237,7 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
         "compared": call.planner.loop.truth.compared if call.planner.loop else 0,
         "video": _video_stats(call),
         "params": _param_stats(call, seconds),
+        "voice": _voice_stats(call, seconds),
         "faces_lost": analyser.faces_lost,
         "reframed": analyser.reframed,
         "fit_error_px": analyser.fit_error_px(),

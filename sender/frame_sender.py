@@ -1,18 +1,22 @@
-"""Analysed frames with their plans in, messages on the channels out; counts what became of them.
+"""Analysed frames with their plans, and a voice, in, messages on the channels out; counts what became of them.
 
 Belongs to the event loop.
 """
 
 import logging
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
+from headgan.codec.voice import VoiceFrame
 from headgan.proto.errors import PeerError
 from headgan.proto.link import Link
+from headgan.proto.voice import VoicePacket
 from headgan.proto.wire import ParamPacket
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.frame_plan import FramePlan
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.shipping import Shipping
+from headgan.sender.waiting_voice import WaitingVoice
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,7 @@ class SendCounts:
         untrue: of these, frames whose face cannot be drawn as it is, such as behind a hand.
         first_ms: time of the first frame, by this side's clock.
         last_ms: time of the last frame.
+        voice_held_back: frames of the voice that were dropped likewise.
     """
 
     analysed: int = 0
@@ -40,6 +45,7 @@ class SendCounts:
     untrue: int = 0
     first_ms: float = 0.0
     last_ms: float = 0.0
+    voice_held_back: int = 0
 
     @property
     def fps(self) -> float | None:
@@ -56,11 +62,13 @@ class FrameSender:
     Attributes:
         packer: learns which packets were not sent.
         rate_fps: frames a second.
+        voice: what of the voice waits for a packet.
         counts: what became of the frames.
     """
 
     packer: ParamPacker
     rate_fps: float
+    voice: WaitingVoice
     counts: SendCounts = field(default_factory=SendCounts)
     _frames_unseen: int = 0
 
@@ -85,16 +93,31 @@ class FrameSender:
             shipping.add_video(plan.video, capture_ms)
 
     def send_packet(self, link: Link, packet: ParamPacket) -> None:
-        """Sends a packet, or counts its frames as held back."""
+        """Sends a packet with what there is of the voice, or counts both as held back."""
         self.counts.sent = packet.seq + len(packet.frames)
-        try:
-            is_sent = link.send_params(packet)
-        except PeerError as error:
-            is_sent = False
-            log.debug("frame %d was not sent: %s", packet.seq, error)
-        if not is_sent:
+        voice = self.voice.near(packet.capture_ms)
+        if voice is not None:
+            packet = replace(packet, voice=voice)
+        if not _is_sent(lambda: link.send_params(packet)):
             self.counts.held_back += len(packet.frames)
+            self.counts.voice_held_back += 0 if voice is None else len(voice.frames)
             self.packer.dropped(packet.seq)
+
+    def add_voice(self, link: Link, frame: VoiceFrame) -> None:
+        """Takes a frame of the voice, which waits for the next packet; where none comes, it is sent alone."""
+        if link.session.is_over:
+            return
+        self.voice.add(frame)
+        self._send_alone(link, self.voice.overdue())
+
+    def finish_voice(self, link: Link) -> None:
+        """Sends what still waits."""
+        if not link.session.is_over:
+            self._send_alone(link, self.voice.rest())
+
+    def _send_alone(self, link: Link, voice: VoicePacket | None) -> None:
+        if voice is not None and not _is_sent(lambda: link.send_voice(voice)):
+            self.counts.voice_held_back += len(voice.frames)
 
     def _count(self, frame: AnalysedFrame, capture_ms: float, plan: FramePlan, *, has_video: bool) -> None:
         counts, has_face = self.counts, frame.params is not None
@@ -112,3 +135,11 @@ class FrameSender:
         if self._frames_unseen == round(_UNSEEN_NOTICE_S * self.rate_fps):
             instead = "video at a low rate" if has_video else "your last picture"
             log.info("no face in view, or a covered one: the other side sees %s", instead)
+
+
+def _is_sent(send: Callable[[], bool]) -> bool:
+    try:
+        return send()
+    except PeerError as error:
+        log.debug("a packet was not sent: %s", error)
+        return False

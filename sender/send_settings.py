@@ -6,6 +6,7 @@ from pathlib import Path
 from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.reference_planner import DEFAULT_KBPS
+from headgan.codec.voice import DEFAULT_VOICE_KBPS
 from headgan.proto.ice import IceConfig
 from headgan.proto.signalling import Address
 
@@ -25,6 +26,7 @@ class SendSettings:
         quality: of the parameters, 0 (coarse) to 1 (fine).
         face_kbps: kbit/s of the parameters' records to hold instead; None holds the quality.
         frames_per_packet: how many frames share a packet, 1 to 4.
+        voice_kbps: kbit/s of the voice.
     """
 
     peer: Address
@@ -37,3 +39,9 @@ class SendSettings:
     quality: float = DEFAULT_QUALITY
     face_kbps: float | None = None
     frames_per_packet: int = 1
+    voice_kbps: float = DEFAULT_VOICE_KBPS
+
+    @property
+    def packet_ms(self) -> float:
+        """From packet to packet."""
+        return self.frames_per_packet * 1000 / self.rate_fps

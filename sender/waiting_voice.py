@@ -21,19 +21,21 @@ class WaitingVoice:
 
     Attributes:
         frames: how many there were, copies included.
+        copies: of these.
         data_bytes: of all of them.
         too_old: frames that were given up, since no packet took them.
     """
 
     def __init__(self, packet_ms: float) -> None:
         """Args: packet_ms: from packet to packet."""
-        self.frames = self.data_bytes = self.too_old = 0
+        self.frames = self.copies = self.data_bytes = self.too_old = 0
         self._longest_ms = packet_ms + VOICE_FRAME_MS + _PATIENCE_MS
         self._waiting: deque[VoiceFrame] = deque()
 
     def add(self, frame: VoiceFrame) -> None:
         """Takes the next frame."""
         self.frames += 1
+        self.copies += frame.is_copy
         self.data_bytes += len(frame.data)
         self._waiting.append(frame)
         if len(self._waiting) > _KEPT:
