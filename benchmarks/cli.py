@@ -15,6 +15,7 @@ from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
+from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
 from headgan.proto.commands import Command, run_commands
@@ -110,6 +111,13 @@ COMMANDS = (
         bench_parameters,
         "Bits, error and loss of face parameters as calls send them.",
         "headgan-bench parameters clips/ -o report/",
+    ),
+    Command(
+        ("speech",),
+        SpeechOptions,
+        bench_speech,
+        "What the network that hears speech loses in a call, by how far it may look ahead.",
+        "headgan-bench speech clips/ -o report/",
     ),
     Command(
         ("rate-distortion",),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from headgan.codec.params import FaceParams
+from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.crop import Crop
 from headgan.models.fitting import project
 from headgan.models.morphable import MorphableModel
@@ -14,7 +15,6 @@ from headgan.models.train import prepare_shard as module
 from headgan.models.train.prepare_clip import Piece, Rejection
 from headgan.models.train.prepare_plan import PlannedPerson, PlannedShard
 from headgan.models.train.prepare_shard import ShardTask, Stopped, prepare_shard
-from headgan.models.train.prepare_sound import NO_SOUND, ClipSound
 from headgan.models.train.prepared_set import PreparedSet
 from headgan.models.train.shard_pictures import encode_picture
 from headgan.models.train.shards import (

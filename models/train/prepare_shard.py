@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import PARAMS_SIZE
+from headgan.models.clip_sound import ClipSound, read_sound
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
@@ -21,7 +22,6 @@ from headgan.models.train.prepare_clip import Piece, Rejection, read_pieces
 from headgan.models.train.prepare_faces import FaceFinder
 from headgan.models.train.prepare_plan import PlannedPerson, PlannedShard
 from headgan.models.train.prepare_references import choose_references, make_reference
-from headgan.models.train.prepare_sound import ClipSound, read_sound
 from headgan.models.train.shards import PreparedSegment, ShardWriter
 from headgan.proto.errors import DeviceError
 

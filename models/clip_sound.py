@@ -7,7 +7,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-SAMPLE_RATE = 16_000
+from headgan.models.speech_low import SAMPLE_RATE
+
 # A jump of the sound's clock below this is rounding; above it, the file left something out.
 _MAX_DRIFT_SAMPLES = SAMPLE_RATE // 50
 # Peak of a sound track that only exists because the file had to have one.

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.codec.video import VideoWriter
-from headgan.models.train.prepare_sound import NO_SOUND, SAMPLE_RATE, ClipSound, read_sound
+from headgan.models.clip_sound import NO_SOUND, SAMPLE_RATE, ClipSound, read_sound
 
 RATE = 48_000
 
