@@ -118,6 +118,11 @@ def list_devices(kind: Kind) -> list[SoundDevice]:
     return [device for device in devices if device.channels > 0]
 
 
+def device_line(device: SoundDevice) -> str:
+    """A device as --list shows it, such as `3  USB Headset (ALSA), the default`."""
+    return f"{device.index}  {device.name} ({device.system}){', the default' if device.is_default else ''}"
+
+
 def find_device(kind: Kind, wanted: Wanted) -> SoundDevice:
     """The device with this number, or whose name has this in it; None is the system's default.
 

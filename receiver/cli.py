@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
+from headgan.codec.sound_devices import device_line
 from headgan.models.contacts import Contacts, check_name
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
@@ -18,7 +19,9 @@ from headgan.proto.signalling import parse_address
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.choose_generator import DRAW_CHOICES, check_fused, choose_generator
 from headgan.receiver.display import Display
+from headgan.receiver.open_sound import check_speaker
 from headgan.receiver.reference_photo import read_reference
+from headgan.receiver.speaker import list_speakers
 from headgan.receiver.stats import receiver_stats
 from headgan.receiver.viewer import Viewer
 from headgan.receiver.window import Window
@@ -48,6 +51,11 @@ class ReceiveOptions:
     viewer_address: str = option(
         "127.0.0.1:0", "where the page is served; port 0 takes a free one", metavar="HOST:PORT"
     )
+    speaker: str | None = option(
+        None,
+        "its number, a part of its name, or none; left out, the system's speaker",
+        metavar="SPEAKER",
+    )
     record: Path | None = option(None, "record what is shown, as MP4", metavar="FILE")
     record_plain: bool = option(False, "record without the sign on pictures that are held")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
@@ -67,6 +75,7 @@ class ReceiveOptions:
     turn: str | None = option(
         None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]"
     )
+    list: bool = option(False, "list the speakers and exit")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,7 +87,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         about="Wait for a headgan-send and show the person who calls.",
         example="headgan-recv --reference me.jpg --record call.mp4",
     )
-    return run_command(PROG, lambda: _receive(options))
+    return run_command(PROG, _list if options.list else lambda: _receive(options))
+
+
+def _list() -> int:
+    speakers = list_speakers()
+    sys.stdout.writelines(f"{device_line(device)}\n" for device in speakers)
+    if not speakers:
+        sys.stderr.write(f"{PROG}: no speaker found\n")
+    return 0
 
 
 def _receive(options: ReceiveOptions) -> int:
@@ -88,6 +105,7 @@ def _receive(options: ReceiveOptions) -> int:
         if options.reference is not None or options.references == 1:
             raise UsageError("--remember: there is nothing to remember with --reference or --references 1")
     check_fused(options.fused)
+    check_speaker(options.speaker)
     settings = ReceiveSettings(
         listen=parse_address(options.listen),
         ice=IceConfig(stun=options.stun, turn=options.turn),

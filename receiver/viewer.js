@@ -1,4 +1,5 @@
-// Updates of the viewer in (see viewer.py for their bytes), a drawn picture and a line of text out.
+// Updates of the viewer in (see viewer.py for their bytes), a drawn picture and a line of text out; and whether the
+// speaker is to be muted, back.
 "use strict";
 
 const FIRST_RETRY_MS = 500;
@@ -7,9 +8,11 @@ const LONGEST_RETRY_MS = 5000;
 const picture = document.getElementById("picture");
 const state = document.getElementById("state");
 const numbers = document.getElementById("numbers");
+const mute = document.getElementById("mute");
 const context = picture.getContext("2d");
 const decoder = new TextDecoder();
 let retryMs = FIRST_RETRY_MS;
+let viewer = null;  // the open socket
 
 function showState(name, text) {
   document.body.dataset.state = name;
@@ -22,6 +25,17 @@ function showNumbers(texts) {
   while (numbers.children.length < texts.length) numbers.append(document.createElement("li"));
   while (numbers.children.length > texts.length) numbers.lastChild.remove();
   texts.forEach((text, index) => { numbers.children[index].textContent = text; });
+}
+
+// sound: "on", "muted", or null where there is no speaker. Only the receiver knows, so only it is shown.
+function showSound(sound) {
+  mute.hidden = sound === null;
+  mute.setAttribute("aria-pressed", String(sound === "muted"));
+}
+
+function switchSound() {
+  if (mute.hidden || viewer === null) return;
+  viewer.send(mute.getAttribute("aria-pressed") === "true" ? "unmute" : "mute");
 }
 
 async function draw(jpeg) {
@@ -40,6 +54,7 @@ async function show(update) {
   const stats = JSON.parse(decoder.decode(new Uint8Array(update, 2, jsonEnd - 2)));
   showState(stats.state, stats.text);
   showNumbers(stats.numbers);
+  showSound(stats.sound);
   if (update.byteLength > jsonEnd) await draw(new Uint8Array(update, jsonEnd));
 }
 
@@ -53,7 +68,10 @@ function connect() {
       if (socket.readyState === WebSocket.OPEN) socket.send("shown");
     });
   };
+  socket.onopen = () => { viewer = socket; };
   socket.onclose = () => turn.then(() => {
+    viewer = null;
+    showSound(null);
     if (document.body.dataset.state !== "ended") {
       showState("connecting", "The viewer does not answer: trying again");
       showNumbers([]);
@@ -63,4 +81,10 @@ function connect() {
   });
 }
 
+mute.addEventListener("click", switchSound);
+document.addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() !== "m" || event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;
+  event.preventDefault();
+  switchSound();
+});
 connect();

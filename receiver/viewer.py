@@ -3,9 +3,10 @@ r"""Pictures and numbers of a call in, a web page on this machine out.
     publish() --newest wins--> [slot] --woken--> one sender a watcher --WebSocket--> viewer.js
                                   \--JPEG in a thread, only when a watcher asks--/
 
-A message to the page is one update: u16 length of the JSON, the JSON (state, text, numbers), and a JPEG,
-which is left out when the picture has not changed. The page answers each update with one message; a watcher
-who owes more than UPDATES_IN_FLIGHT answers gets nothing, so that pictures are dropped and never queued.
+A message to the page is one update: u16 length of the JSON, the JSON (state, text, numbers, and sound: "on",
+"muted", or null without a speaker), and a JPEG, which is left out when the picture has not changed. The page answers
+each update with "shown"; a watcher who owes more than UPDATES_IN_FLIGHT answers gets nothing, so that pictures are
+dropped and never queued. It may also say "mute" and "unmute".
 
 Anybody with an account on this machine can open the page; pages of other sites cannot read it.
 """
@@ -19,7 +20,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import cv2
@@ -47,11 +48,26 @@ HEADERS = {
 }
 
 
+class Mutable(Protocol):
+    """A speaker, as far as the page shows and switches it; read and written from the event loop."""
+
+    is_muted: bool
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is anything to be muted."""
+
+
 class Viewer:
-    """A web page that shows the call to everyone who opens it; a `Display`."""
+    """A web page that shows the call to everyone who opens it; a `Display`.
+
+    Attributes:
+        speaker: what the page's button mutes; may be set at any time, None hides the button.
+    """
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Nothing is opened before `start`; port 0 takes a free one."""
+        self.speaker: Mutable | None = None
         self._host = host
         self._port = port
         self._lock = threading.Lock()  # guards the four below, which publish() shares with the event loop
@@ -157,13 +173,22 @@ class Viewer:
         try:
             async with asyncio.TaskGroup() as tasks:
                 sender = tasks.create_task(self._send_updates(watcher))
-                async for _answer in watcher.socket:
+                async for answer in watcher.socket:
+                    if answer.data in ("mute", "unmute"):
+                        self._mute(answer.data == "mute")
+                        continue
                     watcher.credit = min(watcher.credit + 1, UPDATES_IN_FLIGHT)
                     watcher.has_news.set()
                 sender.cancel()
         finally:
             self._watchers.discard(watcher)
         return watcher.socket
+
+    def _mute(self, is_muted: bool) -> None:
+        if self.speaker is not None:
+            self.speaker.is_muted = is_muted
+        for watcher in self._watchers:
+            watcher.has_news.set()
 
     async def _send_updates(self, watcher: "_Watcher") -> None:
         while True:
@@ -176,14 +201,20 @@ class Viewer:
     async def _send_update(self, watcher: "_Watcher") -> None:
         with self._lock:
             stats, number = self._stats, self._frame_number
-        if stats is watcher.stats and number == watcher.frame_number:
+        sound = _sound_of(self.speaker)
+        if (stats, sound, number) == (watcher.stats, watcher.sound, watcher.frame_number):
             return
         jpeg = b""
         if number != watcher.frame_number:
             jpeg, number = await self._newest_jpeg()
-        watcher.stats, watcher.frame_number = stats, number
+        watcher.stats, watcher.sound, watcher.frame_number = stats, sound, number
         watcher.credit -= 1
-        text = {"state": stats.state, "text": STATE_TEXTS[stats.state], "numbers": number_texts(stats)}
+        text = {
+            "state": stats.state,
+            "text": STATE_TEXTS[stats.state],
+            "numbers": number_texts(stats),
+            "sound": sound,
+        }
         text_bytes = json.dumps(text).encode()
         await watcher.socket.send_bytes(JSON_LENGTH.pack(len(text_bytes)) + text_bytes + jpeg)
 
@@ -206,9 +237,17 @@ class _Watcher:
         self.socket = socket
         self.credit = UPDATES_IN_FLIGHT
         self.stats: ViewerStats | None = None
+        self.sound: str | None = None
         self.frame_number = 0
         self.has_news = asyncio.Event()
         self.has_news.set()  # the state, to begin with
+
+
+def _sound_of(speaker: Mutable | None) -> str | None:
+    """What the page is told about the sound: "on", "muted", or None where there is nothing to be muted."""
+    if speaker is None or not speaker.is_open:
+        return None
+    return "muted" if speaker.is_muted else "on"
 
 
 def _to_jpeg(frame_rgb: Frame) -> bytes:

@@ -33,6 +33,7 @@ __all__ = [
     "FileSource",
     "Source",
     "SourceFrame",
+    "is_device",
     "list_cameras",
     "open_source",
 ]
@@ -56,6 +57,11 @@ class CapturedFrame:
     index: int
 
 
+def is_device(spec: str) -> bool:
+    """Whether `spec` names a camera and no file."""
+    return (spec.isascii() and spec.isdigit()) or spec.startswith("/dev/")
+
+
 def open_source(
     spec: str, *, loop: bool = False, clock_ms: Callable[[], float] = monotonic_ms
 ) -> DeviceSource | FileSource:
@@ -69,7 +75,7 @@ def open_source(
     Raises:
         DeviceError: there is no such camera or file, or it cannot be used; says which and what to do.
     """
-    if (spec.isascii() and spec.isdigit()) or spec.startswith("/dev/"):
+    if is_device(spec):
         return DeviceSource(spec, clock_ms=clock_ms)
     if not Path(spec).exists():
         raise DeviceError(

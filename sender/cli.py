@@ -13,6 +13,7 @@ from headgan.codec.param_code import UNITS_PER_PX
 from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.quantizer import STEPS, step_of
 from headgan.codec.reference_planner import DEFAULT_KBPS
+from headgan.codec.sound_devices import device_line
 from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
 from headgan.models.generator import OnnxGenerator
@@ -28,6 +29,8 @@ from headgan.proto.wire_meter import wire_report
 from headgan.sender.analysis import FaceAnalyser
 from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
+from headgan.sender.microphone import list_microphones
+from headgan.sender.open_sound import DEFAULT_VOICE_KBPS, check_sound
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import NARROW_MS, frames_in
 from headgan.sender.send_settings import SendSettings
@@ -65,6 +68,13 @@ class SendOptions:
         False,
         "keep these pictures on this machine too: where the other side remembers you, none is sent again",
     )
+    microphone: str | None = option(
+        None,
+        "its number, a part of its name, none, or file: the sound of the file that --camera plays; left out, "
+        "the sound of such a file, or else the system's microphone",
+        metavar="MICROPHONE",
+    )
+    voice_kbps: float = option(DEFAULT_VOICE_KBPS, "kbit/s of your voice, 6 to 32", metavar="KBPS")
     loop: bool = option(False, "play a video file over and over")
     save_crop: Path | None = option(None, "save the 256x256 video that is encoded, as MP4", metavar="FILE")
     stats: Path | None = option(None, "write statistics of the call, as JSON", metavar="FILE")
@@ -72,7 +82,8 @@ class SendOptions:
     turn: str | None = option(
         None, "TURN server, for calls through a firewall", metavar="turn:USER:PASSWORD@HOST[:PORT]"
     )
-    list_cameras: bool = option(False, "list the cameras and exit")
+    list: bool = option(False, "list the cameras and the microphones and exit")
+    list_cameras: bool = option(False, "list the cameras alone, without a heading, and exit")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,10 +95,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         about="Call a headgan-recv and send your face, not your video.",
         example="headgan-send --camera 0 --peer 192.168.1.20:7000",
     )
-    return run_command(PROG, lambda: _list() if options.list_cameras else _send(options))
+    if options.list:
+        return run_command(PROG, _list)
+    return run_command(PROG, _list_cameras if options.list_cameras else lambda: _send(options))
 
 
 def _list() -> int:
+    sys.stdout.write("cameras\n")
+    sys.stdout.flush()
+    _list_cameras()
+    sys.stdout.write("microphones\n")
+    microphones = list_microphones()
+    sys.stdout.writelines(f"{device_line(device)}\n" for device in microphones)
+    if not microphones:
+        sys.stderr.write(f"{PROG}: no microphone found\n")
+    return 0
+
+
+def _list_cameras() -> int:
     cameras = list_cameras()
     for camera in cameras:
         sys.stdout.write(f"{camera.index}  {camera.path}  {camera.name}\n")
@@ -106,6 +131,7 @@ def _send(options: SendOptions) -> int:
         raise UsageError(f"--fallback {options.fallback:g}: give 5 to 10000, or 0 for no video")
     if options.face_kbps and not 0.1 <= options.face_kbps <= 100:
         raise UsageError(f"--face-kbps {options.face_kbps:g}: give 0.1 to 100, or 0 to hold the quality")
+    check_sound(options.microphone, options.voice_kbps, options.camera)
     if not 0 < options.packet_ms <= 1000:
         raise UsageError(f"--packet-ms {options.packet_ms:g}: give more than 0, to 1000")
     step_of(options.quality)

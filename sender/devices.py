@@ -18,7 +18,7 @@ from headgan.sender.sources import SourceFrame
 
 DEVICE_FOLDER = Path("/dev")
 SYSTEM_FOLDER = Path("/sys/class/video4linux")
-LIST_HINT = "list the cameras with headgan-send --list-cameras"
+LIST_HINT = "list the cameras with headgan-send --list"
 
 FIRST_FRAME_TIMEOUT_S = 5.0
 RETRY_S = 0.05

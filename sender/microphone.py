@@ -118,7 +118,8 @@ class Microphone:
         """A block if one is due by now."""
         if self._queue:
             return self._at_48_khz(self._queue.popleft())
-        if self._clock_ms() - self._next_ms < SILENCE_AFTER_MS + BLOCK_MS:
+        # A device that calls may still bring what is missing, however late it is.
+        if self._stream.is_calling or self._clock_ms() - self._next_ms < SILENCE_AFTER_MS + BLOCK_MS:
             return None
         self._was_silent = True
         return SoundBlock(np.zeros(BLOCK_SAMPLES, np.float32), self._next_ms)

@@ -101,7 +101,7 @@ def test_a_missing_camera() -> None:
     with pytest.raises(DeviceError) as caught:
         open_source("3")
     assert str(caught.value) == (
-        "camera 3 did not open: no such device; list the cameras with headgan-send --list-cameras"
+        "camera 3 did not open: no such device; list the cameras with headgan-send --list"
     )
 
 

@@ -69,6 +69,23 @@ def test_a_block_has_the_time_of_its_recording(sounds: Any, microphone: Callable
     assert one.dropped == 0
 
 
+def test_a_device_that_gives_everything_late_is_heard(
+    sounds: Any, microphone: Callable[..., Microphone]
+) -> None:
+    sounds.plug("Wireless", inputs=1)
+    one = microphone()
+    stream = sounds.open_stream()
+    for _ in range(30):
+        stream.record(BLOCK, age_s=0.5)
+        time.sleep(0.01)
+    blocks = [read_loud(one) for _ in range(20)]
+    assert monotonic_ms() - blocks[-1].capture_ms > 400
+    for _ in range(5):
+        stream.record(BLOCK, age_s=0.5)
+        block = one.read()
+        assert block is not None and np.any(block.samples)
+
+
 def test_times_do_not_follow_a_callback_that_is_late() -> None:
     clock = StreamClock()
     for late_ms in (3.0, 0.0, 40.0, 7.0, 15.0):

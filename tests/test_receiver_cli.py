@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,6 +24,7 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.tracker import MediaPipeTracker, TrackedFace
 from headgan.proto.errors import DeviceError, FaceError
 from headgan.receiver import cli
+from headgan.receiver.open_sound import open_speaker
 from headgan.receiver.reference_photo import ReferencePhoto, read_reference
 
 MODEL = MorphableModel.load()
@@ -48,6 +50,7 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("--provider abacus", "argument --provider: invalid choice: 'abacus'"),
         ("--provider tensorrt", "--provider tensorrt does not work here; install"),
         ("--stun example.org", "STUN server 'example.org' must look like"),
+        ("--speaker=", "--speaker: give a number or a name of headgan-recv --list, or none"),
         ("--remember ../ana", "contact '../ana': a name has 1 to 40 letters, digits, - and _"),
         ("--remember own", "contact 'own': this is where your own pictures are"),
         ("--remember ana --references 1", "--remember: there is nothing to remember with"),
@@ -128,6 +131,31 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "example:\n  headgan-recv --reference me.jpg --record call.mp4" in text
     assert text.endswith(f"headgan-recv {version('headgan')}\n")
+
+
+def test_the_list_of_speakers(sounds: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--list"]) == 0
+    assert capsys.readouterr().err == "headgan-recv: no speaker found\n"
+    sounds.plug("Webcam", inputs=1)
+    sounds.plug("Speakers", outputs=2)
+    sounds.default.device = (0, 1)
+    assert cli.main(["--list"]) == 0
+    assert capsys.readouterr().out == "1  Speakers (Fake API), the default\n"
+
+
+def test_which_speaker_a_call_has(sounds: Any) -> None:
+    sounds.plug("Speakers", outputs=2)
+    sounds.plug("Headset", outputs=2)
+    sounds.default.device = (-1, 0)
+    for spec, text in {None: "Speakers", "1": "Headset", "HEAD": "Headset"}.items():
+        speaker = open_speaker(spec, lambda _samples, _play_ms: None)
+        sounds.open_stream()
+        assert speaker.describe() == f"speaker {text}, 48 kHz"
+        assert speaker.is_open
+        speaker.close()
+    silent = open_speaker("none", lambda _samples, _play_ms: None)
+    assert (silent.describe(), silent.is_open) == ("no speaker", False)
+    silent.close()
 
 
 class SeesFaces:

@@ -5,17 +5,21 @@ import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from headgan.codec.video import VideoWriter
 from headgan.models.morphable import MorphableModel
 from headgan.models.tracker import TrackedFace
 from headgan.proto.errors import DeviceError
 from headgan.sender import cli
 from headgan.sender.camera import CameraInfo
-from headgan.sender.sources import SourceFrame
+from headgan.sender.microphone import Microphone
+from headgan.sender.open_sound import open_sound
+from headgan.sender.sources import FileSource, Source, SourceFrame
 
 MODEL = MorphableModel.load()
 
@@ -103,6 +107,13 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("--stun example.org", "STUN server 'example.org' must look like"),
         ("--turn turn:secret", "the TURN server must look like"),
         ("--remember --references 1", "--remember: there is nothing to remember with --references 1"),
+        ("--voice-kbps 5", "--voice-kbps 5: give 6 to 32"),
+        ("--voice-kbps nan", "--voice-kbps nan: give 6 to 32"),
+        (
+            "--microphone file --camera 1",
+            "--microphone file: --camera 1 is no file; name a microphone, or none",
+        ),
+        ("--microphone=", "--microphone: give a number or a name of headgan-send --list, none or file"),
         ("--colour", "unrecognized arguments: --colour"),
     ],
 )
@@ -194,6 +205,55 @@ def test_the_list_of_cameras(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(cli, "list_cameras", list)
     assert cli.main(["--list-cameras"]) == 0
     assert capsys.readouterr().err == "headgan-send: no camera found\n"
+
+
+def test_the_list_of_cameras_and_microphones(
+    sounds: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "list_cameras", lambda: [CameraInfo(2, "/dev/video2", "A camera")])
+    assert cli.main(["--list"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "cameras\n2  /dev/video2  A camera\nmicrophones\n"
+    assert printed.err == "headgan-send: no microphone found\n"
+    sounds.plug("Speakers", outputs=2)
+    sounds.plug("Headset", inputs=1)
+    sounds.plug("Webcam", inputs=2)
+    sounds.default.device = (2, 0)
+    assert cli.main(["--list"]) == 0
+    assert capsys.readouterr().out.partition("microphones\n")[2] == (
+        "1  Headset (Fake API)\n2  Webcam (Fake API), the default\n"
+    )
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    assert cli.main(["--list"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "cameras\n2  /dev/video2  A camera\nmicrophones\n"
+    assert printed.err == "headgan-send: the package sounddevice is missing: pip install sounddevice\n"
+
+
+def test_which_sound_a_call_has(sounds: Any, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    with VideoWriter(clip, width=64, height=64, rate_fps=25) as writer:
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    source, camera = FileSource(clip), BlankClip()
+    camera.is_live = True
+    sounds.plug("Webcam", inputs=1)
+    sounds.plug("Headset", inputs=1)
+    sounds.default.device = (0, -1)
+
+    def opened(microphone: str | None, where: Source) -> str | None:
+        sound = open_sound(microphone, where, lambda: None)
+        if sound is None:
+            return None
+        if isinstance(sound, Microphone):
+            sounds.open_stream()
+        text = sound.describe()
+        sound.close()
+        return text
+
+    assert opened(None, source) == opened("file", source) == "sound of clip.mp4"
+    assert opened(None, camera) == "microphone Webcam, 48 kHz"
+    assert opened("1", camera) == opened("head", source) == "microphone Headset, 48 kHz"
+    assert opened("none", camera) is opened("none", source) is None
 
 
 def test_an_error_while_the_stats_are_written_is_told(

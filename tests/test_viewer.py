@@ -5,6 +5,7 @@ import json
 import shutil
 import struct
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -149,6 +150,52 @@ async def test_pages_of_other_sites_are_refused(viewer: Viewer, client: aiohttp.
             assert response.status == 200
 
 
+class Speaker:
+    """What the page can mute."""
+
+    is_open = True
+    is_muted = False
+
+
+async def test_every_page_shows_and_switches_the_sound(viewer: Viewer, client: aiohttp.ClientSession) -> None:
+    address = await viewer.start()
+    async with client.ws_connect(address + "watch") as one, client.ws_connect(address + "watch") as other:
+        for socket in (one, other):
+            assert (await receive(socket))[0]["sound"] is None
+        await one.send_str("mute")  # there is nothing to mute, and no answer
+        viewer.speaker = speaker = Speaker()
+        viewer.publish(None, LIVE)
+        for socket in (one, other):
+            assert (await receive(socket))[0]["sound"] == "on"
+        for word, sound in (("mute", "muted"), ("unmute", "on"), ("mute", "muted")):
+            await one.send_str(word)
+            for socket in (one, other):
+                text, frame_rgb = await receive(socket)
+                assert (text["state"], text["sound"], frame_rgb) == ("live", sound, None)
+            assert speaker.is_muted == (word == "mute")
+        speaker.is_open = False
+        viewer.publish(None, ViewerStats("ended"))
+        assert (await receive(other))[0]["sound"] is None
+
+
+async def test_mute_is_no_answer_to_a_picture(viewer: Viewer, client: aiohttp.ClientSession) -> None:
+    viewer.speaker = Speaker()
+    address = await viewer.start()
+    async with client.ws_connect(address + "watch") as socket:
+        await receive(socket, answers=False)
+        for word in ("mute", "unmute", "mute", "unmute", "mute"):
+            await socket.send_str(word)
+        for _ in range(UPDATES_IN_FLIGHT - 1):
+            await receive(socket, answers=False)
+        viewer.publish(plain(RED), LIVE)
+        with pytest.raises(TimeoutError):
+            await socket.receive(timeout=0.2)
+        await socket.send_str("shown")
+        text, frame_rgb = await receive(socket)
+        assert text["sound"] == "muted"
+        assert frame_rgb is not None
+
+
 async def test_the_page_is_complete_in_itself(viewer: Viewer, client: aiohttp.ClientSession) -> None:
     address = await viewer.start()
     for name, content_type in (
@@ -234,6 +281,24 @@ async def test_the_page_in_a_browser(viewer: Viewer) -> None:
         await expect(page.get_by_role("listitem")).to_have_text(number_texts(LIVE))
         await expect(page.locator("#nobody")).to_be_hidden()
 
+        mute = page.get_by_role("button", name="Mute")
+        await expect(mute).to_have_count(0)
+        await page.keyboard.press("m")  # nothing to mute
+        viewer.speaker = speaker = Speaker()
+        viewer.publish(None, replace(LIVE))
+        await expect(mute).to_have_attribute("aria-pressed", "false")
+        await mute.click()
+        await expect(mute).to_have_attribute("aria-pressed", "true")
+        assert speaker.is_muted
+        await expect(page.locator("#mute .cross")).to_be_visible()
+        await expect(page.locator("#mute .waves")).to_be_hidden()
+        await page.keyboard.press("M")
+        await expect(mute).to_have_attribute("aria-pressed", "false")
+        assert not speaker.is_muted
+        await page.keyboard.press("Control+m")
+        await mute.press("Space")
+        await expect(mute).to_have_attribute("aria-pressed", "true")
+
         viewer.publish(None, ViewerStats("no face", fps=25))
         await expect(status).to_have_text("No face: holding the last picture")
         viewer.publish(None, ViewerStats("no connection"))
@@ -253,6 +318,7 @@ async def test_the_page_in_a_browser(viewer: Viewer) -> None:
         await expect(status).to_have_text("Live")
         await viewer.close()
         await expect(status).to_have_text("The viewer does not answer: trying again")
+        await expect(mute).to_have_count(0)
         again = Viewer(port=port)
         await again.start()
         again.publish(plain(RED), LIVE)
