@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from headgan.codec.libopus import OpusDecoder
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.codec.sound_devices import device_line
 from headgan.models.contacts import Contacts, check_name
 from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
-from headgan.proto.errors import UsageError
+from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
@@ -19,9 +20,10 @@ from headgan.proto.signalling import parse_address
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.choose_generator import DRAW_CHOICES, check_fused, choose_generator
 from headgan.receiver.display import Display
-from headgan.receiver.open_sound import check_speaker
+from headgan.receiver.open_sound import NO_SOUND, check_speaker, open_speaker
 from headgan.receiver.reference_photo import read_reference
-from headgan.receiver.speaker import list_speakers
+from headgan.receiver.silent_speaker import Fill, SoundOutput
+from headgan.receiver.speaker import Speaker, list_speakers
 from headgan.receiver.stats import receiver_stats
 from headgan.receiver.viewer import Viewer
 from headgan.receiver.window import Window
@@ -98,6 +100,18 @@ def _list() -> int:
     return 0
 
 
+def _can_hear(options: ReceiveOptions) -> bool:
+    """Whether the sender is to send its voice: somebody hears it, or it is recorded, and it can be decoded."""
+    if options.speaker == NO_SOUND and options.record is None:
+        return False
+    try:
+        OpusDecoder()
+    except DeviceError as error:
+        sys.stderr.write(f"{PROG}: {error}; the call is silent\n")
+        return False
+    return True
+
+
 def _receive(options: ReceiveOptions) -> int:
     check_capacity(options.references)
     if options.remember is not None:
@@ -129,6 +143,7 @@ def _receive(options: ReceiveOptions) -> int:
         rate_fps=settings.rate_fps,
         program=PROG,
     )
+    hears = _can_hear(options)
     contacts = Contacts()
     if options.remember is not None:
         contacts.check_writable()
@@ -142,6 +157,13 @@ def _receive(options: ReceiveOptions) -> int:
         elif options.viewer == "window":
             window = Window()
         display: Display | None = viewer or window
+
+        def open_and_show(fill: Fill) -> SoundOutput:
+            speaker = open_speaker(options.speaker, fill)
+            if viewer and isinstance(speaker, Speaker):
+                viewer.speaker = speaker
+            return speaker
+
         call = ReceiverCall(
             replace(settings, fuses=chosen.fuses),
             model,
@@ -150,6 +172,7 @@ def _receive(options: ReceiveOptions) -> int:
             display,
             monotonic_ms,
             contacts,
+            open_speaker=open_and_show if hears else None,
         )
         try:
             await call.run(stopped)

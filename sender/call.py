@@ -81,7 +81,7 @@ class SenderCall:
     clock_ms: Callable[[], float]
     own: OwnLooks | None = None
     open_generator: Callable[[], Generator] | None = None
-    open_sound: Callable[[Callable[[], float | None]], SoundSource] | None = None
+    open_sound: Callable[[Callable[[], float | None]], SoundSource | None] | None = None
     peer: Peer | None = None
     dropped: int = 0
     skipped: int = 0
@@ -324,6 +324,8 @@ class SenderCall:
             log.warning("%s; the call goes on in silence", error)
             return nullcontext()
         source = self.open_sound(lambda: camera.started_ms)
+        if source is None:
+            return nullcontext()
 
         def encode(samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
             encoder.expect_loss(self.packer.loss)

@@ -14,6 +14,7 @@ from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.quantizer import STEPS, step_of
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.sound_devices import device_line
+from headgan.codec.voice import DEFAULT_VOICE_KBPS
 from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
 from headgan.models.generator import OnnxGenerator
@@ -30,7 +31,7 @@ from headgan.sender.analysis import FaceAnalyser
 from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
 from headgan.sender.microphone import list_microphones
-from headgan.sender.open_sound import DEFAULT_VOICE_KBPS, check_sound
+from headgan.sender.open_sound import check_sound, open_sound
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import NARROW_MS, frames_in
 from headgan.sender.send_settings import SendSettings
@@ -148,6 +149,7 @@ def _send(options: SendOptions) -> int:
         quality=options.quality,
         face_kbps=options.face_kbps or None,
         frames_per_packet=frames_in(NARROW_MS if options.narrow else options.packet_ms, options.fps),
+        voice_kbps=options.voice_kbps,
     )
     if options.remember and options.references == 1:
         raise UsageError("--remember: there is nothing to remember with --references 1")
@@ -176,6 +178,7 @@ def _send(options: SendOptions) -> int:
         monotonic_ms,
         own,
         open_generator=lambda: OnnxGenerator(provider="cpu"),
+        open_sound=lambda started_ms: open_sound(options.microphone, source, started_ms),
     )
 
     async def run(stopped: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from headgan.codec.sound_devices import parse_device
+from headgan.codec.voice import check_voice_kbps
 from headgan.proto.errors import UsageError
 from headgan.proto.program import monotonic_ms
 from headgan.sender.camera import is_device
@@ -12,7 +13,6 @@ from headgan.sender.sound_source import SoundSource
 from headgan.sender.sources import FileSource, Source
 
 NO_SOUND, OF_FILE = "none", "file"
-MIN_VOICE_KBPS, DEFAULT_VOICE_KBPS, MAX_VOICE_KBPS = 6.0, 12.0, 32.0
 
 
 def check_sound(microphone: str | None, voice_kbps: float, camera: str) -> None:
@@ -23,8 +23,7 @@ def check_sound(microphone: str | None, voice_kbps: float, camera: str) -> None:
         voice_kbps: kbit/s.
         camera: what --camera says.
     """
-    if not MIN_VOICE_KBPS <= voice_kbps <= MAX_VOICE_KBPS:
-        raise UsageError(f"--voice-kbps {voice_kbps:g}: give {MIN_VOICE_KBPS:g} to {MAX_VOICE_KBPS:g}")
+    check_voice_kbps(voice_kbps)
     if microphone is not None and not microphone.strip():
         raise UsageError("--microphone: give a number or a name of headgan-send --list, none or file")
     if microphone == OF_FILE and is_device(camera):
