@@ -5,10 +5,12 @@ COPY . .
 RUN python scripts/fetch_models.py && python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheels .
 
 FROM python:3.11-slim
+# What plays and records the sound of calls.
+RUN apt-get update && apt-get install -y --no-install-recommends libportaudio2 && rm -rf /var/lib/apt/lists/*
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir /wheels/*.whl
-# Not root; the group may read cameras.
-RUN useradd --create-home --groups video headgan
+# Not root; the groups may use cameras and sound cards.
+RUN useradd --create-home --groups video,audio headgan
 USER headgan
 WORKDIR /home/headgan
 CMD ["headgan-recv", "--help"]

@@ -43,7 +43,7 @@ def wait_until(claim: Callable[[], Any], limit_s: float = 5.0) -> Any:
 
 
 class FakeStream:
-    """A stream that calls only when a test says so, with PortAudio's clock `lag_s` behind the program's."""
+    """A stream that calls only when a test says so, with a clock `lag_s` ahead of the program's."""
 
     lag_s = 1000.0
 
@@ -52,6 +52,7 @@ class FakeStream:
         self.active = False
         self.is_closed = False
         self.name = ""
+        self.time_ms = 0.0  # when the newest block was recorded or will be heard, by monotonic_ms()
         self.lock = threading.Lock()
 
     def start(self) -> None:
@@ -65,24 +66,28 @@ class FakeStream:
         with self.lock:
             self.is_closed, self.active = True, False
 
-    def times(self, offset_s: float, lag_s: float | None = None) -> SimpleNamespace:
-        current_s = time.perf_counter() + (self.lag_s if lag_s is None else lag_s)
+    def times(self, offset_s: float) -> SimpleNamespace:
+        current_s = time.perf_counter() + self.lag_s
         return SimpleNamespace(
             currentTime=current_s,
             inputBufferAdcTime=current_s - offset_s,
             outputBufferDacTime=current_s + offset_s,
         )
 
-    def record(self, samples: NDArray[np.float32], age_s: float = 0.012, **times: Any) -> None:
+    def record(self, samples: NDArray[np.float32], age_s: float = 0.012) -> None:
         """The device recorded `samples`, float32 [N], the first of them `age_s` ago; all its channels have them."""
         block = np.repeat(samples[:, None], self.how.channels, axis=1).astype(np.float32)
-        self._call(block, self.times(age_s, **times))
+        now = self.times(age_s)
+        self.time_ms = (now.inputBufferAdcTime - self.lag_s) * 1000
+        self._call(block, now)
         block.fill(7)  # the memory is the device's, and is used again
 
     def play(self, latency_s: float = 0.03) -> NDArray[np.float32]:
         """The device asks for its next block, float32 [N, C], which is heard in `latency_s`."""
         block = np.full((self.how.blocksize, self.how.channels), 7, np.float32)
-        self._call(block, self.times(latency_s))
+        now = self.times(latency_s)
+        self.time_ms = (now.outputBufferDacTime - self.lag_s) * 1000
+        self._call(block, now)
         return block
 
     def _call(self, block: NDArray[np.float32], times: SimpleNamespace) -> None:

@@ -40,9 +40,9 @@ def python_files() -> list[Path]:
     return [path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")]
 
 
-def compose_service(name: str) -> dict[str, Any]:
-    """A service of docker-compose.yml with every variable at its default."""
-    text = (ROOT / "docker-compose.yml").read_text()
+def compose_service(name: str, file: str = "docker-compose.yml") -> dict[str, Any]:
+    """A service of a compose file with every variable at its default."""
+    text = (ROOT / file).read_text()
     service: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))["services"][name]
     return service
 
@@ -116,7 +116,15 @@ def test_the_containers_call_each_other() -> None:
     assert sender["devices"] == [sent.camera]
     viewer = parse_address(received.viewer_address)
     assert (received.viewer, viewer.host) == ("web", "0.0.0.0")
+    assert (received.speaker, sent.microphone) == ("none", "none")  # there is no sound card in a container
     assert receiver["ports"] == [f"127.0.0.1:8080:{viewer.port}"]
+
+
+def test_containers_can_be_given_the_sound_card() -> None:
+    for name in ("receiver", "sender"):
+        service = compose_service(name, "docker-compose.sound.yml")
+        assert service == {"devices": ["/dev/snd"], "group_add": ["29"]}
+    assert "libportaudio2" in (ROOT / "Dockerfile").read_text()
 
 
 def test_the_relay_is_private_until_it_is_configured() -> None:
@@ -144,6 +152,8 @@ def test_docker_reads_the_compose_file() -> None:
         "compose",
         "-f",
         str(ROOT / "docker-compose.yml"),
+        "-f",
+        str(ROOT / "docker-compose.sound.yml"),
         "--profile",
         "relay",
         "config",

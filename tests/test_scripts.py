@@ -37,6 +37,7 @@ case "$*" in
     for last; do :; done
     echo "pip $last" >>"$LOG"
     if [ -f "$LOG.fail" ]; then rm "$LOG.fail"; exit 1; fi ;;
+  *"import sounddevice"*) [ -z "$NO_PORTAUDIO" ] ;;
   *fetch_models.py) echo fetch >>"$LOG" ;;
   *"fetch_models.py --metrics") echo "fetch metrics" >>"$LOG" ;;
   "-m headgan.models.metrics.faceres") echo convert >>"$LOG" ;;
@@ -248,6 +249,7 @@ class Sandbox:
         self.add_tool("uname", "#!/bin/sh\necho Linux\n")
 
     def add_tool(self, name: str, text: str) -> None:
+        (self.tools / name).unlink(missing_ok=True)  # it may be a link to the real one
         (self.tools / name).write_text(text)
         (self.tools / name).chmod(0o755)
 
@@ -314,6 +316,22 @@ def test_setup_goes_on_without_a_browser(sandbox: Sandbox) -> None:
     sandbox.add_tool("google-chrome", "#!/bin/sh\n")
     assert "no chromium" not in sandbox.run("--browser").stdout
     assert "no chromium" not in sandbox.run().stdout
+
+
+@posix_only
+def test_setup_goes_on_without_sound(sandbox: Sandbox) -> None:
+    assert "PortAudio" not in sandbox.run().stdout
+    result = sandbox.run(NO_PORTAUDIO="1")
+    assert result.returncode == 0
+    assert (
+        "calls will have no sound; on Debian or Ubuntu run: sudo apt-get install libportaudio2"
+        in result.stdout
+    )
+    sandbox.add_tool("id", "#!/bin/sh\necho 0\n")
+    sandbox.add_tool("apt-get", '#!/bin/sh\necho "apt $*" >>"$LOG"\n')
+    result = sandbox.run(NO_PORTAUDIO="1")
+    assert "no sound" not in result.stdout
+    assert "install -y --no-install-recommends libportaudio2" in sandbox.log.read_text()
 
 
 @posix_only

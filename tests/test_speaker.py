@@ -58,6 +58,13 @@ def speaker(sounds: Any, tone: Tone) -> Iterator[Callable[..., Speaker]]:
     assert sounds is not None
 
 
+def begun(stream: Any) -> Any:
+    """The stream, once nothing else asks for sound any more."""
+    stream.play()
+    threading.Event().wait(0.05)
+    return stream
+
+
 @pytest.mark.parametrize("channels", [1, 2])
 def test_what_is_heard_is_what_is_asked_for(
     channels: int, sounds: Any, speaker: Callable[..., Speaker], tone: Tone
@@ -66,18 +73,19 @@ def test_what_is_heard_is_what_is_asked_for(
     if channels == 1:
         sounds.channels = {1}
     one = speaker()
-    stream = sounds.open_stream()
+    stream = begun(sounds.open_stream())
     assert (stream.how.samplerate, stream.how.channels, stream.how.blocksize) == (48000, channels, 480)
+    off_ms: list[float] = []
     for _ in range(20):
-        now_ms = monotonic_ms()
         block = stream.play(latency_s=0.04)
         play_ms, count, _ = tone.asked[-1]
-        assert play_ms == pytest.approx(now_ms + 40, abs=3)
+        off_ms.append(play_ms - stream.time_ms)
         assert count == 480
         for channel in block.T:
             np.testing.assert_allclose(channel, tone.at(play_ms, 480), atol=1e-6)
         threading.Event().wait(0.01)
-    assert one.latency_ms == pytest.approx(40, abs=3)
+    assert -1e-3 < off_ms[-1] < 2
+    assert one.latency_ms == pytest.approx(40, abs=5)
     assert one.is_open
     assert one.describe() == "speaker Speakers, 48 kHz"
     tone.assert_rises()
@@ -86,7 +94,7 @@ def test_what_is_heard_is_what_is_asked_for(
 def test_mute_is_silent_and_goes_on_asking(sounds: Any, speaker: Callable[..., Speaker], tone: Tone) -> None:
     sounds.plug("Speakers", outputs=2)
     one = speaker()
-    stream = sounds.open_stream()
+    stream = begun(sounds.open_stream())
     assert np.any(stream.play())
     one.is_muted = True
     count = len(tone.asked)
@@ -104,8 +112,11 @@ def test_a_device_of_another_rate_hears_the_same(
     sounds.plug("Old card", outputs=2, rate_hz=44100.0)
     sounds.rates = {44100}
     speaker()
-    stream = sounds.open_stream()
+    stream = begun(sounds.open_stream())
     assert stream.how.samplerate == 44100
+    for _ in range(20):  # until the clocks are known to a few microseconds
+        stream.play(latency_s=0.02)
+        threading.Event().wait(0.01)
     # A device that is exactly on time: its blocks follow each other without a gap.
     start_s = stream.times(0.05).outputBufferDacTime
     for k in range(30):
@@ -146,7 +157,7 @@ def test_a_speaker_may_go_and_come_back(
 ) -> None:
     sounds.plug("Headset", outputs=2)
     one = speaker("head")
-    first = sounds.open_stream()
+    first = begun(sounds.open_stream())
     for _ in range(5):
         first.play()
         threading.Event().wait(0.01)
