@@ -15,6 +15,14 @@ from headgan.models.machine import describe_run
 from headgan.proto.errors import HeadganError, UsageError
 from headgan.proto.options import argument, option, required
 
+_RATES = (
+    "records_kbps",
+    "voice_kbps",
+    "messages_kbps",
+    "sent_kbps_filling",
+    "sent_kbps",
+    "received_kbps",
+)
 # How long the frames of a packet take.
 PACKETS_MS = (40, 80, 120)
 # The references of a call fill its first half minute, and what comes before a reference the very first second.
@@ -29,6 +37,7 @@ class BandwidthOptions:
     output: Path = required("folder for the report", flag="-o", metavar="DIR")
     seconds: float = option(75.0, "how long each call lasts")
     references: int = option(16, "pictures that the receiver holds", metavar="N")
+    silent: bool = option(False, "calls without sound alone")
     draw: str = option("auto", "what the receiver draws with", choices=("auto", "networks", "geometry"))
 
 
@@ -38,7 +47,11 @@ def bench_bandwidth(options: BandwidthOptions) -> int:
         raise UsageError(f"--seconds {options.seconds:g}: give {_FILLED_S + 10} or more")
     figure = new_figure("bandwidth", 9, 6)
     make_folder(options.output)
-    calls = {f"{length} ms": _call(options, length) for length in PACKETS_MS}
+    calls = {}
+    for length in PACKETS_MS:
+        calls[f"{length} ms, silent"] = _call(options, length, has_sound=False)
+        if not options.silent:
+            calls[f"{length} ms, with a voice"] = _call(options, length, has_sound=True)
     report = {
         "run": describe_run(),
         "clip": options.clip.name,
@@ -72,6 +85,7 @@ def summarise(sender: dict[str, Any], receiver: dict[str, Any]) -> dict[str, Any
     frames = receiver["frames"]
     return {
         "records_kbps": sender["params"]["kbps"],
+        "voice_kbps": sender["voice"]["kbps"] if sender["voice"] else 0.0,
         "messages_kbps": float(np.mean(course["params"][_BEGUN_S:])),
         "sent_kbps_filling": float(np.mean(course["sent"][_BEGUN_S:_FILLED_S])),
         "sent_kbps": float(np.mean(course["sent"][_FILLED_S:])),
@@ -90,15 +104,12 @@ def summarise(sender: dict[str, Any], receiver: dict[str, Any]) -> dict[str, Any
 def bandwidth_table(calls: dict[str, dict[str, Any]]) -> str:
     """A Markdown table, a row for each call."""
     lines = [
-        "| frames of a packet take | records | messages | wire, first 30 s | wire, afterwards | acknowledgements back "
-        "| packets a second | latency p50 / p95 |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| frames of a packet take | records | voice | messages | wire, first 30 s | wire, afterwards "
+        "| acknowledgements back | packets a second | latency p50 / p95 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name, call in calls.items():
-        rates = " | ".join(
-            f"{call[key]:.2f}"
-            for key in ("records_kbps", "messages_kbps", "sent_kbps_filling", "sent_kbps", "received_kbps")
-        )
+        rates = " | ".join(f"{call[key]:.2f}" for key in _RATES)
         lines.append(
             f"| {name} | {rates} | {call['packets_a_second']:.1f} "
             f"| {call['latency_p50_ms']:.0f} / {call['latency_p95_ms']:.0f} ms |"
@@ -109,16 +120,22 @@ def bandwidth_table(calls: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def _call(options: BandwidthOptions, length_ms: int) -> dict[str, Any]:
+def _call(options: BandwidthOptions, length_ms: int, *, has_sound: bool) -> dict[str, Any]:
     files = run_call(
         options.clip,
-        options.output / f"{length_ms}ms",
+        options.output / f"{length_ms}ms{'_voice' if has_sound else ''}",
         duration_s=options.seconds,
         loop_s=options.seconds,
-        receiver_options=("--draw", options.draw),
-        sender_options=("--packet-ms", str(length_ms), "--references", str(options.references)),
+        receiver_options=("--draw", options.draw, "--speaker", "none"),
+        sender_options=(
+            *("--packet-ms", str(length_ms), "--references", str(options.references)),
+            *("--microphone", "file" if has_sound else "none"),
+        ),
     )
-    return summarise(files.sender, files.receiver)
+    call = summarise(files.sender, files.receiver)
+    if has_sound and not call["voice_kbps"]:
+        raise HeadganError(f"{options.clip} has no sound; give a clip in which somebody speaks, or --silent")
+    return call
 
 
 def _draw(figure: Any, calls: dict[str, dict[str, Any]]) -> None:  # noqa: ANN401 - matplotlib is an extra

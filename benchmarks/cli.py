@@ -17,6 +17,7 @@ from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
+from headgan.benchmarks.talk_command import TalkOptions, bench_talk
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
 from headgan.proto.commands import Command, run_commands
 
@@ -48,6 +49,13 @@ COMMANDS = (
         bench_outage,
         "A call over a line that is interrupted while a reference is sent: does it go on, and when?",
         "headgan-bench outage clip.mp4 --seconds 5 -o report/",
+    ),
+    Command(
+        ("talk",),
+        TalkOptions,
+        bench_talk,
+        "Calls with people who speak, over lines that lose packets: are sound and lips in time?",
+        "headgan-bench talk clips/ -o report/",
     ),
     Command(
         ("stages",),

@@ -204,7 +204,8 @@ def main(argv: Sequence[str]) -> int:
             return headgan.receiver.cli.main([*words, "--viewer", "window"])
         if line is None:
             raise ValueError("a watched sender needs a line")
-        _replace(headgan.sender.call, "Session", _sender_session(diary, line, Outage(**plan["outage"])))
+        if plan["outage"]:
+            _replace(headgan.sender.call, "Session", _sender_session(diary, line, Outage(**plan["outage"])))
         return headgan.sender.cli.main(words)
 
 

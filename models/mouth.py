@@ -29,7 +29,7 @@ def mouth_mask(points: NDArray[np.float32], reference: NDArray[np.float32]) -> N
         reference: float32 [V, 3] of the reference.
     """
     mask = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
-    strength = (_opening(points) - _opening(reference) - _FROM) / _OVER
+    strength = (mouth_opening(points) - mouth_opening(reference) - _FROM) / _OVER
     if strength <= 0:
         return mask.astype(np.float32)
     lips = to_pixels(points[list(INNER_LIPS), :2])
@@ -40,8 +40,8 @@ def mouth_mask(points: NDArray[np.float32], reference: NDArray[np.float32]) -> N
     return opened
 
 
-def _opening(points: NDArray[np.float32]) -> float:
-    """Height of the mouth's opening over its width."""
+def mouth_opening(points: NDArray[np.float32]) -> float:
+    """Height of the mouth's opening over its width; points: float32 [V, 2 or 3], V at least 325."""
     height = np.linalg.norm(points[_MIDDLES[0]] - points[_MIDDLES[1]])
     width = np.linalg.norm(points[_CORNERS[0]] - points[_CORNERS[1]])
     return float(height / max(float(width), 1e-6))

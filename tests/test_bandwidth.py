@@ -24,6 +24,7 @@ def stats(seconds: int, *, is_measured: bool = True) -> tuple[dict[str, Any], di
     sender = {
         "bytes": {"is_measured": is_measured},
         "wire_course_kbit": {"sent": sent, "received": [8.0] * seconds, "params": [2.0] * seconds},
+        "voice": {"kbps": 10.5},
         "params": {"kbps": 0.9, "packets": 25 * seconds},
         "seconds": seconds,
         "frames": {"sent": 25 * seconds},
@@ -36,7 +37,7 @@ def test_summary_tells_filling_from_the_rest() -> None:
     summary = summarise(*stats(60))
     assert (summary["sent_kbps_filling"], summary["sent_kbps"], summary["received_kbps"]) == (50.0, 20.0, 8.0)
     assert summary["messages_kbps"] == 2.0 and summary["packets_a_second"] == 25 and summary["accounted"]
-    assert "| 40 ms | 0.90 | 2.00 | 50.00 | 20.00 | 8.00 | 25.0 | 50 / 70 ms |" in bandwidth_table(
+    assert "| 40 ms | 0.90 | 10.50 | 2.00 | 50.00 | 20.00 | 8.00 | 25.0 | 50 / 70 ms |" in bandwidth_table(
         {"40 ms": summary}
     )
 
