@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
+from headgan.benchmarks.lip_time import sound_later, sound_of
 from headgan.codec.param_code import shipped_code
 from headgan.codec.param_encoder import Face, ParamEncoder
 from headgan.codec.param_record import _LAG_STARTS
@@ -47,6 +48,7 @@ from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.receiver.call import ReceiverCall, ReceiveSettings
 from headgan.receiver.display import Frame, ViewerStats
 from headgan.receiver.reference_photo import ReferencePhoto
+from headgan.receiver.silent_speaker import SilentSpeaker
 from headgan.receiver.stats import receiver_stats
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.call import SenderCall
@@ -54,6 +56,7 @@ from headgan.sender.cli import sender_stats
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.send_settings import SendSettings
+from headgan.sender.sound_source import BLOCK_SAMPLES, SoundBlock
 from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()
@@ -125,6 +128,30 @@ class Clip:
 
     def describe(self) -> str:
         return "a clip"
+
+
+class Talk:
+    """A source of sound that is heard from the first picture on."""
+
+    def __init__(self, sound: NDArray[np.float32], started_ms: Callable[[], float | None]) -> None:
+        self.is_closed = False
+        self._sound, self._started_ms = sound, started_ms
+        self._given = 0
+
+    def read(self) -> SoundBlock | None:
+        while (start_ms := self._started_ms()) is None:
+            time.sleep(0.001)
+        samples = self._sound[self._given : self._given + BLOCK_SAMPLES]
+        capture_ms = start_ms + self._given / 48
+        time.sleep(max(0.0, capture_ms + 20 - clock_ms()) / 1000)
+        self._given += len(samples)
+        return None if self.is_closed or not len(samples) else SoundBlock(samples, capture_ms)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def describe(self) -> str:
+        return "somebody who talks"
 
 
 class StillFace:
@@ -236,6 +263,7 @@ class Call:
         own_reference: ReferencePhoto | None = None,
         remember: str | None = None,
         fuses: int = 1,
+        hears: bool = False,
     ) -> None:
         self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
         self.screen = Screen()
@@ -244,7 +272,14 @@ class Call:
         )
         self.contacts = Contacts(tmp_path / "receiver")
         self.receiver = ReceiverCall(
-            settings, MODEL, GENERATOR, own_reference, self.screen, clock_ms, self.contacts
+            settings,
+            MODEL,
+            GENERATOR,
+            own_reference,
+            self.screen,
+            clock_ms,
+            self.contacts,
+            (lambda fill: SilentSpeaker(fill, clock_ms=clock_ms)) if hears else None,
         )
         self.receiving = Side(self.receiver.run)
 
@@ -255,9 +290,21 @@ class Call:
             await asyncio.sleep(0.005)
         pytest.fail("the receiver does not listen")
 
-    async def sender(self, clip: Clip, analyser: FaceAnalyser | None = None) -> SenderCall:
+    async def sender(
+        self,
+        clip: Clip,
+        analyser: FaceAnalyser | None = None,
+        sound: NDArray[np.float32] | None = None,
+    ) -> SenderCall:
         settings = SendSettings(await self.address(), IceConfig(), RATE_FPS, self.crop)
-        return SenderCall(clip, analyser or QuickAnalyser(), MODEL, settings, clock_ms)
+        return SenderCall(
+            clip,
+            analyser or QuickAnalyser(),
+            MODEL,
+            settings,
+            clock_ms,
+            open_sound=None if sound is None else lambda started_ms: Talk(sound, started_ms),
+        )
 
     async def picture(self) -> None:
         """Waits for the first picture on the screen."""
@@ -341,6 +388,53 @@ async def test_both_sides_report_the_same_call(tmp_path: Path) -> None:
     assert received["latency_ms"]["p50"] < 1000
     assert sent["seconds"] > 0
     assert 0 < sent["fps"] < 1.5 * RATE_FPS
+
+
+async def test_a_voice_is_heard_and_recorded_at_its_time(tmp_path: Path, voice: NDArray[np.float32]) -> None:
+    talk = Call(tmp_path, hears=True)
+    sender = await talk.sender(Clip(100), sound=voice)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender)["voice"], receiver_stats(talk.receiver, GENERATOR)["voice"]
+    assert 30 <= sent["frames"] <= 55 and sent["copies"] == 0 and 4 < sent["kbps"] < 25
+    assert received["frames"] >= sent["frames"] - sent["held_back"] - 2
+    assert received["decoded"] > 15
+    heard = sound_of(talk.out)
+    assert len(heard) > 1.5 * 48_000
+    sound = sound_later(voice[: len(heard)].astype(float), heard)
+    assert sound.ms == pytest.approx(0, abs=8) and sound.alike > 0.35
+
+
+async def test_who_does_not_listen_is_sent_no_voice(tmp_path: Path, voice: NDArray[np.float32]) -> None:
+    talk = Call(tmp_path)
+    sender = await talk.sender(Clip(10), sound=voice)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert sender_stats(sender)["voice"] is None
+    assert "voice" not in receiver_stats(talk.receiver, GENERATOR)
+
+
+async def test_without_a_codec_the_picture_goes_on(
+    tmp_path: Path,
+    voice: NDArray[np.float32],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise DeviceError("no libopus was found")
+
+    monkeypatch.setattr("headgan.sender.call.VoiceEncoder", missing)
+    talk = Call(tmp_path, hears=True)
+    sender = await talk.sender(Clip(10), sound=voice)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert sender.counts.sent > 0 and sender_stats(sender)["voice"] is None
+    warned = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage() for record in warned] == ["no libopus was found; the call goes on in silence"]
+    caplog.clear()
 
 
 class TurningAnalyser(QuickAnalyser):
