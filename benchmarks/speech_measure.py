@@ -126,7 +126,7 @@ def measure_speed(sound: ClipSound, net: PhonemeNet, frames: int) -> dict[str, A
     Not those on the wall: other work of the machine does not count.
     """
     times = StageTimes(lambda: time.process_time() * 1000)
-    source = np.resize(sound.samples, SAMPLE_RATE * 6 + frames * 640) / np.float32(32768)
+    source = np.resize(sound.samples / np.float32(32768), SAMPLE_RATE * 6 + frames * 640).astype(np.float32)
     loud = np.repeat(source, 3)
     features = SpeechFeatures(net=net)
     features.push(loud[: 48_000 * 5], 0.0)
@@ -147,7 +147,7 @@ def measure_speed(sound: ClipSound, net: PhonemeNet, frames: int) -> dict[str, A
 
 def _parts(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     """Float32 [N - 1, 27]: the mean of each two outputs in a row."""
-    return (shares[:-1] + shares[1:]) / 2
+    return (shares[:-1] + shares[1:]) * np.float32(0.5)
 
 
 def _variation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
