@@ -25,7 +25,7 @@ from headgan.models.speech import (
 )
 from headgan.models.speech_classes import REST
 from headgan.models.speech_low import LEAD, SAMPLE_RATE, WINDOW, low_level
-from headgan.models.speech_phonemes import HOP, HOPS_A_PART, PARTS, PhonemeNet
+from headgan.models.speech_phonemes import HOP, HOPS_A_PART, PARTS, SpeechNet
 from headgan.proto.errors import HeadganError
 
 LOOK_AHEADS_MS = (0, 40, 80, 160, 320)
@@ -44,7 +44,7 @@ _CHECKED = 50
 class Hearing:
     """Compares ways to hear a clip, by look-ahead and by how much is heard before."""
 
-    def __init__(self, sound: ClipSound, net: PhonemeNet) -> None:
+    def __init__(self, sound: ClipSound, net: SpeechNet) -> None:
         self._net = net
         samples = sound.samples / np.float32(32768)
         self._track = SoundTrack(SAMPLE_RATE)
@@ -99,7 +99,7 @@ def as_means(sums: Sequence[Mapping[str, float]]) -> dict[str, float]:
     }
 
 
-def check_call(sound: ClipSound, net: PhonemeNet) -> int:
+def check_call(sound: ClipSound, net: SpeechNet) -> int:
     """How many frames were told in a call, block by block, exactly what they were told of the clip.
 
     Raises:
@@ -120,13 +120,13 @@ def check_call(sound: ClipSound, net: PhonemeNet) -> int:
     return len(told)
 
 
-def measure_speed(sound: ClipSound, net: PhonemeNet, frames: int) -> dict[str, Any]:
+def measure_speed(sound: ClipSound, net: SpeechNet, frames: int) -> dict[str, Any]:
     """Milliseconds of a processor: a frame of a call with its block of sound at 48 kHz, and the parts of that.
 
     Not those on the wall: other work of the machine does not count.
     """
     times = StageTimes(lambda: time.process_time() * 1000)
-    source = np.resize(sound.samples, SAMPLE_RATE * 6 + frames * 640) / np.float32(32768)
+    source = np.resize(sound.samples / np.float32(32768), SAMPLE_RATE * 6 + frames * 640).astype(np.float32)
     loud = np.repeat(source, 3)
     features = SpeechFeatures(net=net)
     features.push(loud[: 48_000 * 5], 0.0)
@@ -147,7 +147,7 @@ def measure_speed(sound: ClipSound, net: PhonemeNet, frames: int) -> dict[str, A
 
 def _parts(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     """Float32 [N - 1, 27]: the mean of each two outputs in a row."""
-    return (shares[:-1] + shares[1:]) / 2
+    return (shares[:-1] + shares[1:]) * np.float32(0.5)
 
 
 def _variation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

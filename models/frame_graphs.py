@@ -26,6 +26,8 @@ Arrays = Mapping[str, NDArray[np.generic]]
 # References share a place by the softmax of F's trust times this: flatter, and the picture blurs where they do not
 # quite agree.
 TRUST_SHARPNESS = 4.0
+# A property of the files of networks that were trained with sound: `speech_form` of then.
+SPEECH_KEY = "headgan_speech"
 _HINTS = ("uncovered", "mouth")
 # Pictures whose planes are kept: references and backgrounds of a frame, and of the one before.
 _RECENT = 12
@@ -33,6 +35,11 @@ _RECENT = 12
 
 class FrameGraph(Protocol):
     """Draws one frame from the inputs that it asks for."""
+
+    @property
+    def speech(self) -> str | None:
+        """The form of the features of sound that it was trained with; None if in silence."""
+        ...
 
     @property
     def inputs(self) -> frozenset[str]:
@@ -73,6 +80,7 @@ class _WholeFrameGraph:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.speech = _speech_of(session)
         self.inputs = frozenset(names_of(session.get_inputs()))
 
     def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
@@ -87,6 +95,7 @@ class _CutFrameGraph:
 
     def __init__(self, flow: Session, render: Session) -> None:
         self._flow, self._render = flow, render
+        self.speech = _speech_of(render)
         self._read_first, self._read_then = names_of(flow.get_inputs()), names_of(render.get_inputs())
         self._found = names_of(flow.get_outputs())
         asked = {"reference", *self._read_first, *self._read_then}
@@ -156,6 +165,11 @@ def _fused(moved: Sequence[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray
 def names_of(items: Sequence[Any]) -> list[str]:
     """Names of a session's inputs or outputs."""
     return [item.name for item in items]
+
+
+def _speech_of(session: Session) -> str | None:
+    form: str | None = session.get_modelmeta().custom_metadata_map.get(SPEECH_KEY)
+    return form
 
 
 def _drawing(session: Session, path: Path) -> Session:

@@ -13,13 +13,14 @@ A generator is an ONNX graph run by onnxruntime. It is fed the inputs that it de
     source_grid          float32 [256, 256, 2]  the flow prior: each pixel's place in the reference, -1 to 1
     uncovered            float32 [256, 256]     0 to 1, where the head was in the reference and nothing is now
     mouth                float32 [256, 256]     0 to 1, where a mouth opens that the reference shows closed
-    audio                float32 [300]          h_t^(a), the sound's features; zeros are silence
+    audio                float32 [300]          h_t^(a), `headgan.models.speech`; zeros where no sound is known
 
 and its output is `picture`, uint8 [256, 256, 3] RGB. Beside NAME.onnx there may be a NAME.reference.onnx: it is run
 once for each reference, and its outputs are inputs of NAME.onnx. And there may be NAME.flow.onnx and NAME.render.onnx,
 which on a processor do together what NAME.onnx does, in less time: the reference is warped between them.
 """
 
+import logging
 from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,7 @@ from numpy.typing import NDArray
 
 from headgan.models.frame_graphs import names_of, open_frame_graph
 from headgan.models.runtime import open_session
+from headgan.models.speech import SPEECH_SIZE, speech_form
 from headgan.models.weights import weights_path
 from headgan.proto.errors import ModelError
 
@@ -37,8 +39,8 @@ _OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "referenc
 _OF_FRAME = ("pncc", "landmarks", "eyes", "source_grid", "uncovered", "mouth", "audio")
 INPUTS = frozenset(_OF_REFERENCE + _OF_FRAME)
 SHIPPED_GENERATOR, PRIOR_GENERATOR = "live.onnx", "prior.onnx"
-AUDIO_SIZE = 300
-_SILENCE = np.zeros(AUDIO_SIZE, np.float32)
+_NO_SOUND = np.zeros(SPEECH_SIZE, np.float32)
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,7 @@ class GeneratorFrame:
         pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
         eyes: uint8 [256, 256], or None when the generator does not ask for them.
         landmarks: uint8 [256, 256, 3], or None when the generator does not ask for it.
-        audio: float32 [300], or None for silence.
+        audio: float32 [300], or None where no sound is known.
     """
 
     source_grid: NDArray[np.float32]
@@ -162,6 +164,9 @@ class OnnxGenerator:
                 f"{path} is no generator of this version (inputs {', '.join(sorted(self._inputs))})"
             )
         self._once_inputs = once
+        self._hears = self._frame_graph.speech == speech_form()
+        if self._frame_graph.speech and not self._hears:
+            log.warning("%s was trained with features of sound of another version: it stays deaf", path)
 
     @property
     def name(self) -> str:
@@ -174,8 +179,8 @@ class OnnxGenerator:
         return self._provider
 
     def needs(self, name: str) -> bool:
-        """Whether a graph declares the input `name`."""
-        return name in self._inputs
+        """Whether a graph declares the input `name`, and for `audio` also whether it was trained with any."""
+        return name in self._inputs and (name != "audio" or self._hears)
 
     def prepare(self, reference: GeneratorReference) -> PreparedReference:
         """Does what is done once for a reference; see `Generator`."""
@@ -199,14 +204,14 @@ class OnnxGenerator:
     def _feed(self, reference: PreparedReference, frame: GeneratorFrame) -> dict[str, NDArray[np.generic]]:
         given = {**reference.arrays, **self._declared(frame, _OF_FRAME)}
         if "audio" in self._frame_inputs:
-            given.setdefault("audio", _SILENCE)
+            given.setdefault("audio", _NO_SOUND)
         return _all_of(self._frame_inputs, given)
 
     def _declared(
         self, given: GeneratorReference | GeneratorFrame, names: tuple[str, ...]
     ) -> dict[str, NDArray[np.generic]]:
         """The arrays of `given` that the graphs ask for."""
-        arrays = {name: getattr(given, name) for name in names if name in self._inputs}
+        arrays = {name: getattr(given, name) for name in names if self.needs(name)}
         return {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
 
 

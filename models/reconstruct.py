@@ -61,17 +61,21 @@ class Reconstructor:
             )
         )
 
-    def draw(self, params: FaceParams, *others: "Reconstructor") -> NDArray[np.uint8]:
+    def draw(
+        self, params: FaceParams, *others: "Reconstructor", audio: NDArray[np.float32] | None = None
+    ) -> NDArray[np.uint8]:
         """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`.
 
         Args:
             params: of the frame.
             others: of the same person and generator; it is drawn from their references as well, where that fuses.
+            audio: float32 [300], what is heard at that time (`headgan.models.speech`); None if nothing is known.
         """
-        return self._generator.generate(self.view(params), *(other.view(params) for other in others))
+        views = (one.view(params, audio) for one in (self, *others))
+        return self._generator.generate(*views)
 
-    def view(self, params: FaceParams) -> View:
-        """What the generator is given to draw `params` from this reference, alone or beside others."""
+    def view(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> View:
+        """What the generator is given to draw `params` from this reference, alone or beside others; see `draw`."""
         points = project(self._model, self._identity, params)
         prior = self._prior.prior(params, points)
         frame = GeneratorFrame(
@@ -81,6 +85,7 @@ class Reconstructor:
             self._pncc("pncc", points),
             render_eyes(points) if self._generator.needs("eyes") else None,
             render_landmarks(points) if self._generator.needs("landmarks") else None,
+            audio,
         )
         return View(self._reference, frame)
 

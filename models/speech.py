@@ -17,6 +17,7 @@ scripts/speech_scale.py), at most 4 either way; of the classes, `as_levels`, 0 t
 known", which is not what silence looks like.
 """
 
+import hashlib
 from collections.abc import Sequence
 from functools import cache
 
@@ -26,11 +27,13 @@ from numpy.typing import NDArray
 from headgan.models.sound_track import SoundTrack
 from headgan.models.speech_classes import CLASSES
 from headgan.models.speech_low import LEAD, LOW_SIZE, SAMPLE_RATE, WINDOW, low_level
-from headgan.models.speech_phonemes import PARTS, PhonemeNet, SpeechNet, as_levels, in_parts
+from headgan.models.speech_phonemes import NET_SHA256, PARTS, PhonemeNet, SpeechNet, as_levels, in_parts
 from headgan.models.weights import weights_path
 
 SPEECH_SIZE = LOW_SIZE + PARTS * CLASSES
 LOOK_AHEAD_MS = 80.0
+# Counts the ways to make the 300; one more with every change of the code that changes them.
+_FORM = 1
 # How much sound the network hears at once.
 CONTEXT = SAMPLE_RATE
 LEVEL_SAMPLES = 4 * SAMPLE_RATE
@@ -84,7 +87,7 @@ class SpeechFeatures:
 
 
 def clip_features(
-    samples: NDArray[np.floating],
+    samples: NDArray[np.floating] | NDArray[np.int16],
     rate: int,
     times_ms: Sequence[float] | NDArray[np.floating],
     *,
@@ -104,10 +107,9 @@ def clip_features(
         UsageError: another rate.
         ModelError: the network of hama is not there.
     """
-    if samples.dtype == np.int16:
-        samples = samples / np.float32(32768)
+    levels = samples / np.float32(32768) if samples.dtype == np.int16 else samples
     track, net = SoundTrack(rate), net or PhonemeNet()
-    track.push(samples, 0.0)
+    track.push(np.asarray(levels, np.float32), 0.0)
     found = np.zeros((len(times_ms), SPEECH_SIZE), np.float32)
     for row, time_ms in zip(found, times_ms, strict=True):
         row[:] = features_of(track.before(float(time_ms) + look_ahead_ms, LEVEL_SAMPLES), net)
@@ -126,6 +128,14 @@ def features_of(sound: NDArray[np.float32], net: SpeechNet) -> NDArray[np.float3
 def levelled(sound: NDArray[np.float32]) -> NDArray[np.float32]:
     """`sound` with its loudest sample at 1, unless it is too quiet for that."""
     return sound / np.float32(max(float(np.abs(sound).max()), _QUIETEST_PEAK))
+
+
+@cache
+def speech_form() -> str:
+    """Names how the 300 are made: what was trained on one form understands no other."""
+    numbers = f"{_FORM} {LOOK_AHEAD_MS:g} {CONTEXT} {LEVEL_SAMPLES} {_QUIETEST_PEAK} {_LIMIT} {NET_SHA256}"
+    table = weights_path("speech.npz").read_bytes()
+    return f"{_FORM}-{hashlib.sha256(numbers.encode() + table).hexdigest()[:12]}"
 
 
 @cache

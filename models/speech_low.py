@@ -102,7 +102,8 @@ def _roll_off(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
     """[S]: the share of the spectrum's bins that holds 90 % of its energy."""
     below = np.cumsum(spectrum**2, axis=1)
     is_above = below + _EPS > _ROLL_OFF * below[:, -1:]
-    return is_above.argmax(axis=1) / _BINS
+    share: NDArray[np.float64] = is_above.argmax(axis=1) / _BINS
+    return share
 
 
 @cache

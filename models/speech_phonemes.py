@@ -31,7 +31,7 @@ PARTS, HOPS_A_PART = 8, 2
 # What the network hears after the sound's end, silence: without, its last outputs are worse.
 _AFTER = SAMPLE_RATE // 10
 _FILE = "asr_waveform_fp16.onnx"
-_SHA256 = "a884b5ac55f8bbc00673e8cf6d2dd601aa76e5031dd85cf3de2f25b5987cd59a"
+NET_SHA256 = "a884b5ac55f8bbc00673e8cf6d2dd601aa76e5031dd85cf3de2f25b5987cd59a"
 # Shares below e^-8 count as none.
 _LOWEST = 8.0
 
@@ -76,8 +76,8 @@ class PhonemeNet:
 
 def in_parts(shares: NDArray[np.float32]) -> NDArray[np.float32]:
     """Float32 [8, 27]: the last 320 ms of `shares` [T, 27], each two of them as one."""
-    last = shares[-PARTS * HOPS_A_PART :]
-    parts: NDArray[np.float32] = last.reshape(PARTS, HOPS_A_PART, CLASSES).mean(axis=1)
+    last = shares[-PARTS * HOPS_A_PART :].reshape(PARTS, HOPS_A_PART, CLASSES)
+    parts: NDArray[np.float32] = last.mean(axis=1)
     return parts
 
 
@@ -86,8 +86,7 @@ def as_levels(shares: NDArray[np.float32]) -> NDArray[np.float32]:
 
     The network's second thoughts are worth something where its first is `blank`.
     """
-    levels: NDArray[np.float32] = 1 + np.log(np.maximum(shares, np.exp(-_LOWEST))) / np.float32(_LOWEST)
-    return levels.astype(np.float32)
+    return (1 + np.log(np.maximum(shares, np.exp(-_LOWEST))) / _LOWEST).astype(np.float32)
 
 
 def _hama_assets() -> Path:
@@ -106,7 +105,7 @@ def _checked(path: Path) -> Path:
         raise ModelError(
             f"the speech network {path} cannot be read ({exc.strerror}); run: pip install hama==1.3.13"
         ) from exc
-    if digest != _SHA256:
+    if digest != NET_SHA256:
         raise ModelError(
             f"the speech network {path} is of another version of hama; run: pip install hama==1.3.13"
         )

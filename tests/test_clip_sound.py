@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.codec.video import VideoWriter
-from headgan.models.clip_sound import NO_SOUND, SAMPLE_RATE, ClipSound, read_sound
+from headgan.models.clip_sound import NO_SOUND, ClipSound, read_sound
+from headgan.models.speech_low import SAMPLE_RATE
 
 RATE = 48_000
 

@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.codec.video import VideoWriter, probe_video, read_video
 from headgan.models import reconstruct
+from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.fitting import project
-from headgan.models.generator import PRIOR_GENERATOR
+from headgan.models.generator import PRIOR_GENERATOR, GeneratorReference, PreparedReference, View
 from headgan.models.metrics import clip_frames, evaluation
 from headgan.models.metrics.clip_frames import Sampling, find_clips, read_clip
 from headgan.models.metrics.clip_memory import MemorySettings
+from headgan.models.metrics.drawers import GeneratorDrawer
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.metrics.score_cache import ScoreCache
 from headgan.models.metrics.tally import Score
 from headgan.models.morphable import MorphableModel
 from headgan.models.smoothing import smoothing_settings
+from headgan.models.speech import clip_features
 from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
 from headgan.proto.commands import Command, run_commands
@@ -370,6 +373,47 @@ def test_tracked_points_and_fit_lie_in_the_crop(read: Callable[..., Any]) -> Non
         fitted = (project(model, clip.reference.identity, frame.params) + 1) * 128 - 0.5
         assert np.abs(fitted[:468, :2] - frame.points[:468, :2]).mean() < 1
         assert 60 < frame.points[:, 0].mean() < 196
+
+
+def test_frames_come_with_what_is_heard_at_their_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_clip(tmp_path / "clip.mp4", (0, 60, 70, 80))
+    samples = np.random.default_rng(0).integers(-9000, 9000, 4000).astype(np.int16)
+    # The sound begins 30 ms after the pictures do.
+    monkeypatch.setattr(clip_frames, "read_sound", lambda _: ClipSound(samples, 30.0))
+    hearing = read_clip(path, Sampling(), FakeTracker(), MorphableModel.load(), hears=True)
+    expected = clip_features(samples, 16_000, [50.0, 90.0])
+    heard = [frame.audio for frame, _ in hearing.frames]
+    np.testing.assert_allclose(np.stack(heard), expected, atol=1e-5)  # type: ignore[arg-type]
+    generator = Watched()
+    drawer = GeneratorDrawer(MorphableModel.load(), generator, hearing)
+    for frame, _ in hearing.frames:
+        drawer.draw(frame)
+        assert generator.audio is frame.audio
+    monkeypatch.setattr(clip_frames, "read_sound", lambda _: NO_SOUND)
+    silent = read_clip(path, Sampling(), FakeTracker(), MorphableModel.load(), hears=True)
+    assert [frame.audio for frame, _ in silent.frames] == [None, None]
+    deaf = read_clip(path, Sampling(), FakeTracker(), MorphableModel.load())
+    assert [frame.audio for frame, _ in deaf.frames] == [None, None]
+
+
+class Watched:
+    """A generator that remembers what it heard."""
+
+    name = provider = "watched"
+    fuses = False
+    audio: NDArray[np.float32] | None = None
+
+    def needs(self, name: str) -> bool:
+        return name == "audio"
+
+    def prepare(self, _reference: GeneratorReference) -> PreparedReference:
+        return PreparedReference({})
+
+    def generate(self, *views: View) -> NDArray[np.uint8]:
+        self.audio = views[0].frame.audio
+        return np.zeros((256, 256, 3), np.uint8)
 
 
 def test_the_best_reference_looks_ahead(read: Callable[..., Any]) -> None:

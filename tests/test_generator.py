@@ -1,5 +1,6 @@
 """The generator: the shipped graph warps as it says, and what cannot run is said in one sentence."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -218,3 +219,17 @@ def test_the_shipped_file_is_the_graph_that_is_written_down() -> None:
     assert shipped.graph == written.graph
     assert shipped.opset_import == written.opset_import
     assert shipped.ir_version == written.ir_version
+
+
+def test_networks_that_were_trained_in_silence_stay_deaf() -> None:
+    """The shipped ones declare the input, but nothing has taught them what to make of it."""
+    generator = OnnxGenerator(provider="cpu")
+    assert not generator.needs("audio")
+    picture = smooth_picture()
+    eyes = np.zeros((CROP_SIZE, CROP_SIZE), np.uint8)
+    reference = generator.prepare(GeneratorReference(picture, picture, picture, eyes))
+    frame = GeneratorFrame(bent_grid(), NOWHERE, NOWHERE, picture, eyes)
+    heard = replace(frame, audio=np.full(300, 2, np.float32))
+    np.testing.assert_array_equal(
+        generator.generate(View(reference, frame)), generator.generate(View(reference, heard))
+    )

@@ -167,3 +167,13 @@ def test_a_generator_gets_the_code_that_it_asks_for(model: MorphableModel, refer
     assert sketches.frame.pncc is None and sketches.reference.reference_pncc is None
     assert codes.frame.pncc is not None and codes.reference.reference_pncc is not None
     assert codes.frame.landmarks is None and codes.reference.reference_landmarks is None
+
+
+def test_a_generator_is_told_what_is_heard(model: MorphableModel, reference: ReferenceImage) -> None:
+    generator = Curious()
+    heard = np.arange(300, dtype=np.float32)
+    reconstructor = Reconstructor(model, generator, reference)
+    reconstructor.draw(params_at(yaw=0.3), audio=heard)
+    assert generator.frame and generator.frame.audio is heard
+    reconstructor.draw(params_at(yaw=0.3))
+    assert generator.frame.audio is None

@@ -68,7 +68,7 @@ def test_the_network_of_a_call_is_that_of_a_clip() -> None:
     samples = buzz(1.0, 48_000)
     features = SpeechFeatures()
     times_ms = np.arange(0, 900, 120.0)
-    found = []
+    found: list[NDArray[np.float32]] = []
     for at in range(0, len(samples), 1920):
         features.push(samples[at : at + 1920], at / 48)
         while (
@@ -131,8 +131,8 @@ def test_numbers_are_such_as_a_network_can_take() -> None:
 
 def test_integers_are_the_same_sound() -> None:
     sound = np.rint(buzz(0.5) * 32767).astype(np.int16)
-    both = [clip_features(item, 16_000, [300.0], net=LoudnessNet()) for item in (sound, sound / 32768)]
-    np.testing.assert_allclose(*both, atol=1e-5)
+    one, other = (clip_features(item, 16_000, [300.0], net=LoudnessNet()) for item in (sound, sound / 32768))
+    np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_other_rates_are_refused() -> None:

@@ -50,9 +50,10 @@ def theirs(samples: NDArray[np.int16]) -> NDArray[np.float64]:
 
 
 def as_they_scale(samples: NDArray[np.int16]) -> NDArray[np.float64]:
-    scaled = samples / 2.0**15
-    scaled = scaled - scaled.mean()
-    return scaled / (np.abs(scaled).max() + 1e-10)
+    scaled: NDArray[np.float64] = samples / 2.0**15
+    scaled -= scaled.mean()
+    scaled /= np.abs(scaled).max() + 1e-10
+    return scaled
 
 
 def voice(seconds: float, seed: int = 0) -> NDArray[np.int16]:

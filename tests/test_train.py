@@ -142,6 +142,7 @@ def test_a_sample_has_the_shapes_it_says(sample: Sample) -> None:
         "face_box": (3, 3),
         "lesson": (3, 2, 0, 0, 3),
         "person": (3, 2, 1, 0, 0),
+        "audio": (3, 0),
     }
 
 

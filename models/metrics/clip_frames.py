@@ -1,6 +1,6 @@
 """A clip in, what a call would make of it out: a reference, and the frames to draw from it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from tqdm import tqdm
 from headgan.codec.params import FaceParams
 from headgan.codec.still import decode_still, encode_still
 from headgan.codec.video import probe_video, read_video
+from headgan.models.clip_sound import read_sound
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
@@ -22,6 +23,8 @@ from headgan.models.pncc import to_pixels
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.reference_quality import reference_quality
 from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
+from headgan.models.speech import clip_features
+from headgan.models.speech_low import SAMPLE_RATE
 from headgan.models.tracker import FaceTracker
 from headgan.proto.errors import FaceError, UsageError
 
@@ -59,12 +62,14 @@ class SeenFrame:
         points: float32 [478, 3], as tracked, in pixels of the crop.
         params: the face as it was fitted.
         references: which of the clip's references it is drawn from, the best one first.
+        audio: float32 [300], what is heard (`headgan.models.speech`); None if nobody listens, or the clip is silent.
     """
 
     picture_rgb: NDArray[np.uint8]
     points: NDArray[np.float32]
     params: FaceParams
     references: tuple[int, ...] = (0,)
+    audio: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,8 +149,17 @@ def find_clips(inputs: Sequence[Path]) -> dict[str, Path]:
     return clips
 
 
-def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: MorphableModel) -> ClipFrames:
+def read_clip(
+    path: Path, sampling: Sampling, tracker: FaceTracker, model: MorphableModel, *, hears: bool = False
+) -> ClipFrames:
     """Tracks and fits `path`, crops it as a call does, and chooses the reference.
+
+    Args:
+        path: the clip.
+        sampling: what to take of it.
+        tracker: finds the face.
+        model: the morphable model.
+        hears: whether frames come with what is heard.
 
     Raises:
         DeviceError: the clip cannot be read.
@@ -159,6 +173,8 @@ def read_clip(path: Path, sampling: Sampling, tracker: FaceTracker, model: Morph
         raise FaceError(f"{path}: a face in {len(taken)} of the frames to compare; two are needed")
     identity = _identity(tracked, model)
     seen = _fit(tracked, FaceFitter(model, identity), sampling.smoothing)
+    if hears:
+        seen = _heard(path, seen, {item.place: item.pts_ms for item in tracked})
     chosen = taken[0]
     if sampling.best_reference:
         chosen = max(taken, key=lambda place: reference_quality(model, seen[place].points))
@@ -218,6 +234,19 @@ def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel
         tuple(Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()),
         tuple(index for index, place in enumerate(seen) if (place - tracked[0].place) % every == 0),
     )
+
+
+def _heard(path: Path, seen: Mapping[int, SeenFrame], pts_ms: Mapping[int, float]) -> dict[int, SeenFrame]:
+    """The frames with what is heard at their time; as they are, if the clip has no sound."""
+    sound = read_sound(path)
+    if not sound.samples.size:
+        return dict(seen)
+    times_ms = [pts_ms[place] - sound.start_ms for place in seen]
+    features = clip_features(sound.samples, SAMPLE_RATE, times_ms)
+    return {
+        place: replace(frame, audio=audio)
+        for (place, frame), audio in zip(seen.items(), features, strict=True)
+    }
 
 
 def _identity(tracked: Sequence[_Tracked], model: MorphableModel) -> NDArray[np.float32]:

@@ -40,7 +40,7 @@ class GeneratorDrawer:
     def draw(self, frame: SeenFrame) -> NDArray[np.uint8]:
         """See `Drawer`."""
         best, *others = (self._reconstructor(number) for number in frame.references)
-        return best.draw(frame.params, *others)
+        return best.draw(frame.params, *others, audio=frame.audio)
 
     def _reconstructor(self, number: int) -> Reconstructor:
         if number not in self._reconstructors:

@@ -219,7 +219,10 @@ class Evaluation:
         """The clip `name`, read once for the two times in a row that a cross-reenactment asks for it."""
         if name not in self._read:
             kept = list(self._read.items())[-1:]
-            clip = read_clip(self._clips[name], self._settings.sampling, self._tracker, self._model)
+            hears = any(item is not None and item.needs("audio") for item in self._generators.values())
+            clip = read_clip(
+                self._clips[name], self._settings.sampling, self._tracker, self._model, hears=hears
+            )
             self._read = dict([*kept, (name, clip)])
         return self._read[name]
 

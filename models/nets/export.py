@@ -28,6 +28,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from headgan.models.frame_graphs import SPEECH_KEY
 from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.head_gan import HeadGan
@@ -151,6 +152,13 @@ def cut_frame(frame: bytes) -> tuple[bytes, bytes]:
     flow = part_of(model, FLOW_OUTPUTS)
     render = part_of(model, ["picture"], ["warped", *FLOW_OUTPUTS[2:]])
     return _checked(flow), _checked(render)
+
+
+def marked(graph: bytes, speech: str) -> bytes:
+    """The ONNX file `graph`, saying that it was trained with the features of sound named `speech`."""
+    model = onnx.load_from_string(graph)
+    helper.set_model_props(model, {SPEECH_KEY: speech})
+    return _checked(model)
 
 
 def _is_cut(config: NetConfig) -> bool:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from headgan.models.frame_graphs import TRUST_SHARPNESS
-from headgan.models.nets.blocks import keep_variance
+from headgan.models.nets.blocks import AdaIn, keep_variance
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.flow import Flow, LiveEncoder, LiveFlow, PaperEncoder, PaperFlow
 from headgan.models.nets.inputs import Drawn, Driving, Features, Reference
@@ -112,6 +112,12 @@ class HeadGan(nn.Module):
             audio = torch.zeros(size, device=driving.code.device, dtype=driving.code.dtype)
         picture: Tensor = self.render_net(warped, driving.code, audio)
         return picture
+
+    def begin_to_hear(self) -> None:
+        """Before the first sound after a training in silence: what it would be multiplied by is still by chance."""
+        for module in self.modules():
+            if isinstance(module, AdaIn):
+                nn.init.zeros_(module.affine.weight)
 
     def _start(self, reference: Reference, driving: Driving) -> Tensor:
         """[B K, H, W, 2]: where F starts from."""

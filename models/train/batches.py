@@ -3,7 +3,7 @@
 A run that stopped at step n goes on with the batches it would have seen; nothing has to be saved for it.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from headgan.models.nets.config import NetConfig
 from headgan.models.nets.inputs import Driving, Reference
 from headgan.models.nets.warp import shrink, to_grid, to_planes
 from headgan.models.train.changes import cut_window, mirrored, recoloured
-from headgan.models.train.config import DataConfig
+from headgan.models.train.config import DataConfig, hears
 from headgan.models.train.prepared_set import PreparedSet, Segment
 from headgan.models.train.samples import Sample, SampleMaker, Scene
 from headgan.proto.errors import UsageError
@@ -45,6 +45,7 @@ class Batch:
     face_box: Tensor
     lesson: Tensor
     person: Tensor
+    audio: Tensor
 
     @classmethod
     def of(cls, samples: list[Sample]) -> "Batch":
@@ -59,6 +60,11 @@ class Batch:
     def to(self, device: torch.device) -> "Batch":
         """On `device`."""
         return Batch(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
+
+    @property
+    def heard(self) -> Tensor | None:
+        """[B T, 300], what each frame hears, or None for silence."""
+        return self.audio.flatten(0, 1) if self.audio.shape[-1] else None
 
     def inputs(self, size: int = 256) -> tuple[Reference, Driving, Tensor]:
         """What the generator is given, B references and B T frames, and the truth [B T, 3, size, size], -1 to 1.
@@ -81,7 +87,7 @@ class Batch:
         truth = _small(self.picture.flatten(0, 1).float() / 127.5 - 1, factor)
         return (
             reference,
-            Driving(code, small_grid.reshape(-1, K, *small_grid.shape[1:]), uncovered, mouth),
+            Driving(code, small_grid.reshape(-1, K, *small_grid.shape[1:]), uncovered, mouth, self.heard),
             truth,
         )
 
@@ -121,8 +127,14 @@ class BatchMaker(Dataset[Batch]):
         model = MorphableModel.load()
         renderer = CodeRenderer(model, code=network.code, gaze=network.gaze)
         self._maker = SampleMaker(
-            self._set, renderer, past_frames=network.past_frames, teaches=teaches, masks=masks
+            self._set,
+            renderer,
+            past_frames=network.past_frames,
+            teaches=teaches,
+            masks=masks,
+            hears=hears(network, data),
         )
+        self._hears = hears(network, data)
         held_out = held_out_people(self._set, data.held_out)
         self._people = _by_person([item for item in self._set.segments if item.person not in held_out])
         if len(self._people) < 1:
@@ -154,10 +166,14 @@ class BatchMaker(Dataset[Batch]):
         segments = self._people[random.choice(len(self._people), p=self._weights)]
         segment = segments[random.choice(len(segments), p=_shares([item.frames for item in segments]))]
         references, frames = self._choose(random, segment, count)
-        if not self._data.scene:
-            return self._maker.make(segment, references, frames)
-        sample = recoloured(self._maker.make(segment, references, frames, Scene.random(random)), random)
-        return mirrored(sample) if random.random() < 0.5 else sample
+        scene = Scene.random(random) if self._data.scene else None
+        sample = self._maker.make(segment, references, frames, scene)
+        if self._data.scene:
+            sample = recoloured(sample, random)
+            sample = mirrored(sample) if random.random() < 0.5 else sample
+        if self._hears and random.random() < self._data.audio_drop:
+            sample = replace(sample, audio=np.zeros_like(sample.audio))
+        return sample
 
     def _window(self, random: np.random.Generator, sample: Sample) -> Sample:
         """A part of the sample: on the mouth, on the face, or anywhere."""

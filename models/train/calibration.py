@@ -18,7 +18,7 @@ from headgan.models.train.samples import Sample, SampleMaker
 
 
 def typical_frames(
-    exported: ExportedGenerator, network: NetConfig, folder: Path, count: int = 48
+    exported: ExportedGenerator, network: NetConfig, folder: Path, count: int = 48, *, hears: bool = False
 ) -> list[Feed]:
     """Inputs by name of `exported.frame`, each a person's first frame and another, spread over people and time.
 
@@ -26,7 +26,8 @@ def typical_frames(
         DeviceError: the training set in `folder` is missing or damaged.
     """
     prepared = PreparedSet.open(folder)
-    maker = SampleMaker(prepared, CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze))
+    renderer = CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze)
+    maker = SampleMaker(prepared, renderer, hears=hears)
     references, _ = _opened(exported.reference)
     _, names_of_frame = _opened(exported.frame)
     feeds = []
@@ -69,7 +70,7 @@ def _inputs(sample: Sample, network: NetConfig) -> Feed:
         "source_grid": sample.grid[0, 0],
         "uncovered": sample.uncovered[0, 0, 0] / np.float32(255),
         "mouth": sample.mouth[0, 0, 0] / np.float32(255),
-        "audio": np.zeros(AUDIO_SIZE, np.float32),
+        "audio": sample.audio[0] if sample.audio.size else np.zeros(AUDIO_SIZE, np.float32),
     }
     if network.gaze:
         given |= {"reference_eyes": sample.reference_code[0, 3], "eyes": sample.code[0, 3]}

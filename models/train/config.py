@@ -30,6 +30,8 @@ class DataConfig:
         window_mouth: share of these that is placed on the mouth.
         scene: whether scenes are zoomed, turned and shifted, mirrored and changed in colour.
         held_out: share of the people kept for validation.
+        audio_drop: share of the samples that come without sound, as calls do too; 1, all: the networks stay deaf, and
+            so does a call with them.
         workers: processes that make batches.
     """
 
@@ -46,6 +48,7 @@ class DataConfig:
     window_mouth: float = 0.3
     scene: bool = True
     held_out: float = 0.04
+    audio_drop: float = 1.0
     workers: int = 1
 
 
@@ -166,8 +169,15 @@ class TrainConfig:
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     run: RunConfig = field(default_factory=RunConfig)
 
+    @property
+    def hears(self) -> bool:
+        """Whether the networks are trained with sound."""
+        return hears(self.network, self.data)
+
     def __post_init__(self) -> None:
         data, run = self.data, self.run
+        if not 0 <= data.audio_drop <= 1:
+            raise UsageError(f"[data] audio_drop {data.audio_drop:g}: a share, 0 to 1")
         if (
             data.people < 1
             or data.frames < 1
@@ -190,6 +200,11 @@ class TrainConfig:
             raise UsageError("[loss] mask: only the F of [network] family = 'paper' has a mask; leave it out")
         if run.steps < 1 or not 0 <= self.optimiser.decay <= 1 or not 0 <= data.held_out < 1:
             raise UsageError("[run] steps is at least 1, [optimiser] decay and [data] held_out are shares")
+
+
+def hears(network: NetConfig, data: DataConfig) -> bool:
+    """Whether such a network is trained with sound on such samples."""
+    return network.audio and data.audio_drop < 1
 
 
 def load_config(path: Path) -> TrainConfig:

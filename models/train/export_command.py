@@ -56,9 +56,10 @@ def export(options: ExportOptions) -> int:
 
 
 def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
-    from headgan.models.nets.export import cut_frame, export_generator, whole_frame
+    from headgan.models.nets.export import cut_frame, export_generator, marked, whole_frame
     from headgan.models.nets.head_gan import HeadGan
     from headgan.models.nets.quantise import quantise
+    from headgan.models.speech import speech_form
     from headgan.models.train.calibration import typical_frames
 
     generator = HeadGan(checkpoint.config.network)
@@ -67,9 +68,10 @@ def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
         exported = export_generator(generator, half=options.precision == "half")
     except ValueError as exc:
         raise UsageError(f"{options.checkpoint} cannot be exported: {exc}") from exc
-    frame = exported.frame
+    frame, hears = exported.frame, checkpoint.config.hears
     if options.precision == "int8" and options.data is not None:
-        frame = quantise(frame, typical_frames(exported, generator.config, options.data))
+        feeds = typical_frames(exported, generator.config, options.data, hears=hears)
+        frame = quantise(frame, feeds)
         exported = export_generator(generator)  # The reference's graph runs once: half precision will do.
     graphs = {".reference.onnx": exported.reference}
     if generator.config.family == "live" and generator.config.flow:
@@ -77,11 +79,11 @@ def _write_graphs(options: ExportOptions, checkpoint: "Checkpoint") -> None:
     else:  # Halves of another generator would be run in its place.
         for suffix in (".flow.onnx", ".render.onnx"):
             options.output.with_suffix(suffix).unlink(missing_ok=True)
-    # The frame's comes last: where it is, the others are.
-    for suffix, data in {**graphs, ".onnx": whole_frame(frame)}.items():
+    graphs[".onnx"] = whole_frame(frame)  # The last one: where it is, the others are.
+    for suffix, data in graphs.items():
         path = options.output.with_suffix(suffix)
         part = path.with_name(path.name + ".part")
-        part.write_bytes(data)
+        part.write_bytes(marked(data, speech_form()) if hears else data)
         part.replace(path)
         _tell(path)
 

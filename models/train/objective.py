@@ -84,7 +84,7 @@ class Objective(nn.Module):
             terms["smooth"] = loss.smooth * 100 * smoothness(drawn.residual)
         terms |= self._perceptual_terms(drawn, truth, face_box, random)
         fake, real = drawn.picture, truth
-        for name, judge, gan, matching in self._judges(code, face_box, mouth_box):
+        for name, judge, gan, matching in self._judges(code, face_box, mouth_box, batch.heard):
             found, wanted = judge(fake), judge(real)
             if gan:
                 terms[f"gan_{name}"] = gan * hinge_of_generator(found.scores)
@@ -98,11 +98,11 @@ class Objective(nn.Module):
         shares = {"D": 1.0, "Dm": 0.5}
         return {
             name: shares[name] * hinge_of_discriminator(judge(truth).scores, judge(picture.detach()).scores)
-            for name, judge, _, _ in self._judges(code, *boxes)
+            for name, judge, _, _ in self._judges(code, *boxes, batch.heard)
         }
 
     def _judges(
-        self, code: Tensor, face_box: Tensor, mouth_box: Tensor
+        self, code: Tensor, face_box: Tensor, mouth_box: Tensor, heard: Tensor | None
     ) -> list[tuple[str, _Judge, float, float]]:
         """Name, what judges a picture, weights of the hinge and of the matching loss, of each discriminator."""
         loss = self._loss
@@ -123,9 +123,8 @@ class Objective(nn.Module):
             seen = _in_view(mouth_box)
 
             def mouth(picture: Tensor) -> Judgement:
-                return judge_mouth.forward(
-                    cut_boxes(picture[seen], mouth_box[seen], MOUTH_SIZE), None
-                )  # silence
+                boxes = cut_boxes(picture[seen], mouth_box[seen], MOUTH_SIZE)
+                return judge_mouth.forward(boxes, None if heard is None else heard[seen])
 
             judges.append(("Dm", mouth, loss.gan_mouth, loss.matching_mouth))
         return judges

@@ -22,6 +22,7 @@ from headgan.models.pncc import CROP_SIZE
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix
 from headgan.models.train.flow_teacher import teach_flow
 from headgan.models.train.prepared_set import PreparedSet, Segment
+from headgan.models.train.speech_of_set import SpeechOfSet
 
 # How far a scene is changed: zoom either way, shift in half crop widths, turn in degrees.
 _ZOOM, _SHIFT, _TURN = 0.12, 0.08, 8.0
@@ -47,6 +48,7 @@ class Sample:
         lesson: float32 [T, K, 64, 64, 3], from the flow teacher, or [T, K, 0, 0, 3] without one.
         person: uint8 [T, K, 1, H, W], where the frame or the reference shows the person, or [T, K, 1, 0, 0] where
             nobody asks for it.
+        audio: float32 [T, 300], `headgan.models.speech`, zeros where there is no sound; or [T, 0] where nobody listens.
     """
 
     reference: NDArray[np.uint8]
@@ -61,6 +63,7 @@ class Sample:
     face_box: NDArray[np.float32]
     lesson: NDArray[np.float32]
     person: NDArray[np.uint8]
+    audio: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,7 @@ class SampleMaker:
         past_frames: int = 0,
         teaches: bool = False,
         masks: bool = False,
+        hears: bool = False,
     ) -> None:
         """Prepares to read from `prepared`.
 
@@ -137,8 +141,10 @@ class SampleMaker:
             past_frames: so many earlier codes stack behind each.
             teaches: whether samples have the flow teacher's lesson.
             masks: whether samples say where the person is.
+            hears: whether samples have sound; what it says is computed now, if no earlier run has kept it.
         """
         self._teaches, self._masks = teaches, masks
+        self._speech = SpeechOfSet(prepared) if hears else None
         self._prepared = prepared
         self._renderer = renderer
         self._past_frames = past_frames
@@ -194,7 +200,14 @@ class SampleMaker:
                 [self._lessons(reference, *item) for item in zip(truth, grids, uncovered, strict=True)]
             ),
             person=np.stack([self._person(people, *item) for item in zip(truth, points, strict=True)]),
+            audio=self._audio(segment, frames),
         )
+
+    def _audio(self, segment: Segment, frames: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Float32 [T, 300], or [T, 0]."""
+        if self._speech is None:
+            return np.zeros((len(frames), 0), np.float32)
+        return self._speech.of(segment, frames)
 
     def _person(
         self, references: list[NDArray[np.generic]], truth: NDArray[np.uint8], points: NDArray[np.float32]

@@ -225,7 +225,12 @@ class Trainer:
         if not config.data.held_out or not config.run.validation_pairs:
             return None
         validation = Validation(
-            self._data, config.network, config.data.held_out, config.run.validation_pairs, self._perceptual
+            self._data,
+            config.network,
+            config.data.held_out,
+            config.run.validation_pairs,
+            self._perceptual,
+            hears=config.hears,
         )
         return validation if len(validation) else None
 
@@ -263,6 +268,9 @@ class Trainer:
             )
         self._generator.load_state_dict(checkpoint.generator)
         self._ema.load_state_dict(checkpoint.ema)
+        if self._config.hears and not checkpoint.config.hears:
+            self._generator.begin_to_hear()
+            self._ema.begin_to_hear()
         if checkpoint.objective.keys() == self._objective.state_dict().keys():
             self._objective.load_state_dict(checkpoint.objective)
 

@@ -52,12 +52,14 @@ class Validation:
         held_out: float,
         pairs: int,
         perceptual: PerceptualDistance | None,
+        *,
+        hears: bool = False,
     ) -> None:
-        """Args: pairs: how many, at most; perceptual: without it that score is NaN."""
+        """Args: pairs: how many, at most; perceptual: without it that score is NaN; hears: whether there is sound."""
         prepared = PreparedSet.open(folder)
         people = held_out_people(prepared, held_out)
         renderer = CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze)
-        maker = SampleMaker(prepared, renderer, past_frames=network.past_frames)
+        maker = SampleMaker(prepared, renderer, past_frames=network.past_frames, hears=hears)
         segments = [segment for segment in prepared.segments if segment.person in people]
         each = -(-pairs // max(len(segments), 1))
         samples = []
