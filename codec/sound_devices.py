@@ -4,6 +4,7 @@ The one place where sounddevice is imported, and its errors are translated. That
 missing, a call has no sound and goes on.
 """
 
+import atexit
 import os
 import sys
 import threading
@@ -203,6 +204,11 @@ def look_again() -> None:
             raise DeviceError(f"the sound of this machine does not answer ({error})") from error
 
 
+def leave_behind() -> None:
+    """Lets the program end although a device hangs: sounddevice would wait for it then, and for ever."""
+    atexit.unregister(_library()._exit_handler)
+
+
 def parse_device(spec: str) -> int | str:
     """A number or a name, as the command line gives it."""
     return int(spec) if spec.isascii() and spec.isdigit() else spec
@@ -210,19 +216,16 @@ def parse_device(spec: str) -> int | str:
 
 def _library() -> Any:  # noqa: ANN401 - sounddevice has no types
     """The module sounddevice."""
-    with _lock:
-        try:
-            import sounddevice
-        except ImportError as error:
-            raise NoSoundLibraryError(
-                "the package sounddevice is missing: pip install sounddevice"
-            ) from error
-        except OSError as error:
-            remedy = "install it (Debian, Ubuntu: apt install libportaudio2)" if _is_linux() else "install it"
-            raise NoSoundLibraryError(
-                f"PortAudio is missing, without which there is no sound: {remedy}"
-            ) from error
-        return sounddevice
+    try:
+        import sounddevice
+    except ImportError as error:
+        raise NoSoundLibraryError("the package sounddevice is missing: pip install sounddevice") from error
+    except OSError as error:
+        remedy = "install it (Debian, Ubuntu: apt install libportaudio2)" if _is_linux() else "install it"
+        raise NoSoundLibraryError(
+            f"PortAudio is missing, without which there is no sound: {remedy}"
+        ) from error
+    return sounddevice
 
 
 def _possible_format(library: Any, kind: Kind, device: SoundDevice) -> tuple[int, int]:  # noqa: ANN401

@@ -25,6 +25,7 @@ from headgan.codec.sound_devices import (
     SoundDevice,
     Wanted,
     find_device,
+    leave_behind,
     look_again,
     open_stream,
 )
@@ -106,6 +107,7 @@ class SoundStream:
         self._thread.join(JOIN_S)
         if self._thread.is_alive():
             log.warning("%s does not answer and was left behind", self.describe())
+            leave_behind()
 
     @property
     def is_open(self) -> bool:

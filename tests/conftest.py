@@ -166,6 +166,9 @@ class FakeSounddevice:
         time.sleep(0.02)  # start() returns before its caller knows
         return stream
 
+    def _exit_handler(self) -> None:
+        pass
+
     def _terminate(self) -> None:
         assert not any(stream.active for stream in self.streams), "this would end what plays"
 

@@ -321,3 +321,24 @@ def test_close_frees_the_device_and_ends_a_read_that_waits(
     assert time.monotonic() - start_s < 1
     assert stream.is_closed
     assert one.read() is None
+
+
+def test_a_device_that_hangs_is_left_behind(
+    sounds: Any,
+    microphone: Callable[..., Microphone],
+    heard: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    until: Callable[..., Any],
+) -> None:
+    forgotten: list[Any] = []
+    monkeypatch.setattr("atexit.unregister", forgotten.append)
+    sounds.plug("Webcam", inputs=1)
+    one = microphone()
+    stream = sounds.open_stream()
+    with stream.lock:  # close() of the stream waits for it
+        start_s = time.monotonic()
+        one.close()
+        assert time.monotonic() - start_s < 1.5
+        assert heard() == ["the default microphone does not answer and was left behind"]
+        assert forgotten == [sounds._exit_handler]
+    until(lambda: stream.is_closed)
