@@ -19,6 +19,7 @@ from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.talk_command import TalkOptions, bench_talk
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
+from headgan.benchmarks.voice_command import VoiceOptions, bench_voice
 from headgan.proto.commands import Command, run_commands
 
 COMMANDS = (
@@ -133,6 +134,13 @@ COMMANDS = (
         bench_rate_distortion,
         "Quality over rate: calls beside x264, x265, VP9, AV1 and VVC, at low delay and at their slow best.",
         "headgan-bench rate-distortion clips/ -o report/",
+    ),
+    Command(
+        ("voice",),
+        VoiceOptions,
+        bench_voice,
+        "What a voice costs, and what is understood of it where packets get lost.",
+        "headgan-bench voice clips/ -o report/",
     ),
     Command(
         ("side-by-side",),

@@ -18,7 +18,9 @@ _MIN_COPY_KBPS, _MAX_COPY_KBPS = 6.0, 12.0
 # Frames that are worth a copy are loud ones, which need more than the mean.
 _LOUDER = 1.1
 _MIN_LOSS = 0.02
-_MAX_SHARE = 0.5
+_MAX_SHARE = 0.8
+# What is left to the frames, at least.
+_MIN_FRAMES_KBPS = 6.5
 # By how much one frame moves the bar, as a factor's logarithm; after some seconds it is where it has to be.
 _STEP = 0.1
 # Voices are compared from 100 Hz to 8 kHz, in pieces of 20 ms.
@@ -32,9 +34,11 @@ def copy_kbps(kbps: float) -> float:
     return min(max(kbps / 2, _MIN_COPY_KBPS), _MAX_COPY_KBPS)
 
 
-def copy_share(loss: float) -> float:
-    """What share of frames to copy where the share `loss` of packets is lost: none, or 24 to 50 %."""
-    return min(0.2 + 2 * loss, _MAX_SHARE) if loss >= _MIN_LOSS else 0.0
+def copy_share(loss: float, kbps: float) -> float:
+    """What share of frames to copy where the share `loss` of packets is lost: none, or 24 to 80 %."""
+    if loss < _MIN_LOSS or kbps < COPY_MIN_KBPS:
+        return 0.0
+    return min(0.2 + 2 * loss, _MAX_SHARE, (kbps - _MIN_FRAMES_KBPS) / (_LOUDER * copy_kbps(kbps)))
 
 
 class CopyMaker:

@@ -32,6 +32,7 @@ BOUNDARIES = {
 TORCH_FOLDERS = ("models/nets/", "models/train/")
 # What the extras bring; a command has to start without them.
 EXTRAS = (
+    "hama",
     "hypothesis",
     "imageio_ffmpeg",
     "matplotlib",

@@ -190,7 +190,7 @@ def test_copies_come_later_at_the_same_rate(voice: Sound, delay: int, loss: floa
     encoder.expect_loss(loss)
     frames = encode(talking, encoder)
     copies = [frame for frame in frames if frame.is_copy]
-    assert len(copies) == pytest.approx(copy_share(loss) * 200, rel=0.25)
+    assert len(copies) == pytest.approx(copy_share(loss, 12) * 200, rel=0.25)
     assert kbps_of(frames, 8) < 12
     assert kbps_of([frame for frame in frames if not frame.is_copy], 8) < 0.95 * plain
     starts = {frame.number: frame.start_ms for frame in frames if not frame.is_copy}
