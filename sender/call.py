@@ -90,10 +90,12 @@ class SenderCall:
     packer: ParamPacker = field(init=False)
     frames: FrameSender = field(init=False)
     course: WireCourse = field(default_factory=WireCourse)
+    voice: VoiceThread[VoiceFrame] | None = None
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _is_handed_over: bool = False
+    _is_muted: bool = False
 
     def __post_init__(self) -> None:
         self.packer = ParamPacker(
@@ -108,6 +110,13 @@ class SenderCall:
     def counts(self) -> SendCounts:
         """What became of the frames."""
         return self.frames.counts
+
+    def toggle_mute(self) -> bool:
+        """Has silence sent instead of the voice, or ends that; from any thread. Returns whether it is silent now."""
+        self._is_muted = not self._is_muted
+        if self.voice is not None:
+            self.voice.is_muted = self._is_muted
+        return self._is_muted
 
     async def run(self, stopped: asyncio.Event) -> None:
         """Makes the call; returns when the file is over, the other side hangs up, or `stopped` is set.
@@ -332,7 +341,9 @@ class SenderCall:
             return encoder.encode(samples, capture_ms)
 
         log.info("sound: %s", source.describe())
-        return VoiceThread(source, encode, deliver)
+        self.voice = VoiceThread(source, encode, deliver)
+        self.voice.is_muted = self._is_muted
+        return self.voice
 
     def _work(
         self,

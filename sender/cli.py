@@ -31,7 +31,8 @@ from headgan.sender.analysis import FaceAnalyser
 from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
 from headgan.sender.microphone import list_microphones
-from headgan.sender.open_sound import check_sound, open_sound
+from headgan.sender.mute_key import KEY, watch_mute_key
+from headgan.sender.open_sound import NO_SOUND, check_sound, open_sound
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import NARROW_MS, frames_in
 from headgan.sender.send_settings import SendSettings
@@ -180,6 +181,10 @@ def _send(options: SendOptions) -> int:
         open_generator=lambda: OnnxGenerator(provider="cpu"),
         open_sound=lambda started_ms: open_sound(options.microphone, source, started_ms),
     )
+
+    if sys.stdin is not None and sys.stdin.isatty() and options.microphone != NO_SOUND:
+        sys.stderr.write(f"{PROG}: press {KEY} and Enter to mute yourself, and again to be heard\n")
+        watch_mute_key(sys.stdin, call.toggle_mute)
 
     async def run(stopped: asyncio.Event) -> None:
         try:

@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 
 class VoiceThread(Generic[T]):
-    """Runs while its context is open; owns and closes the source. An error ends the sound and never the call."""
+    """Runs while its context is open; owns and closes the source. An error ends the sound and never the call.
+
+    Attributes:
+        is_muted: whether silence is encoded instead of what is heard; may be set from any thread.
+    """
 
     def __init__(
         self,
@@ -38,6 +42,7 @@ class VoiceThread(Generic[T]):
             encode: takes samples, float32 [N] at 48 kHz, and the time of the first; gives what is complete by now.
             deliver: takes each of these, in this thread; must not wait long.
         """
+        self.is_muted = False
         self._source = source
         self._encode = encode
         self._deliver = deliver
@@ -74,7 +79,8 @@ class VoiceThread(Generic[T]):
     def _work(self) -> None:
         try:
             while (block := self._source.read()) is not None:
-                for frame in self._encode(block.samples, block.capture_ms):
+                samples = np.zeros_like(block.samples) if self.is_muted else block.samples
+                for frame in self._encode(samples, block.capture_ms):
                     if self._closed.is_set():
                         return
                     self._deliver(frame)

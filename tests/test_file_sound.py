@@ -222,6 +222,15 @@ def test_a_voice_thread_hands_on_what_is_encoded(until: Callable[..., Any]) -> N
     voice.close()
 
 
+def test_of_a_muted_voice_thread_nothing_is_heard(until: Callable[..., Any]) -> None:
+    heard: list[float] = []
+    voice = VoiceThread(Script(4), lambda samples, _: [float(np.abs(samples).max())], heard.append)
+    voice.is_muted = True
+    with voice:
+        until(lambda: voice.is_ended)
+    assert heard == [0, 0, 0, 0]
+
+
 @pytest.mark.parametrize("place", ["read", "encode", "deliver"])
 def test_an_error_ends_the_sound_and_is_told(
     place: str, caplog: pytest.LogCaptureFixture, until: Callable[..., Any]
