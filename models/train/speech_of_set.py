@@ -29,7 +29,7 @@ class SpeechOfSet:
     """Features by segment. Can be pickled: another process opens the files for itself. Not thread-safe."""
 
     def __init__(self, prepared: PreparedSet) -> None:
-        """Computes what is not kept yet, which takes about a tenth of the time that the clips last.
+        """Computes what is not kept yet, some milliseconds a frame.
 
         Raises:
             DeviceError: the features cannot be written.
