@@ -18,7 +18,6 @@ from headgan.models.sound_track import SoundTrack
 from headgan.models.speech import (
     CONTEXT,
     LEVEL_SAMPLES,
-    LOOK_AHEAD_MS,
     SpeechFeatures,
     clip_features,
     levelled,
@@ -130,13 +129,14 @@ def measure_speed(sound: ClipSound, net: SpeechNet, frames: int) -> dict[str, An
     loud = np.repeat(source, 3)
     features = SpeechFeatures(net=net)
     features.push(loud[: 48_000 * 5], 0.0)
+    ahead_ms = features.wants_until_ms(0.0)
     for frame in range(-20, frames):  # the first ones warm up
         if frame == 0:
             times = StageTimes(lambda: time.process_time() * 1000)
         at = 48_000 * 5 + (frame + 20) * 1920
         with times.measure("frame"):
             features.push(loud[at : at + 1920], at / 48)
-            features.at(at / 48 + _FRAME_MS - LOOK_AHEAD_MS)
+            features.at(at / 48 + _FRAME_MS - ahead_ms)
         window = source[at // 3 - CONTEXT : at // 3]
         with times.measure("network"):
             net.shares(window)

@@ -50,25 +50,29 @@ def short_term(sound: NDArray[np.floating]) -> NDArray[np.float64]:
 
     The first frame has none before it: its flux and its deltas are zero.
     """
-    frames = sliding_window_view(np.asarray(sound, np.float64), SHORT)[::STEP]  # [S, 320]
+    exact: NDArray[np.float64] = np.asarray(sound, np.float64)
+    frames = sliding_window_view(exact, SHORT)[::STEP]  # [S, 320]
     spectrum = np.abs(np.fft.rfft(frames))[:, :_BINS] / _BINS  # [S, 160]
     values = np.column_stack(
         [
-            _zero_crossings(frames),
+            _zero_crossings(exact),
             (frames**2).sum(axis=1) / SHORT,
             _entropy(frames),
             *_centroid_and_spread(spectrum),
             _entropy(spectrum),
             _flux(spectrum),
             _roll_off(spectrum),
-            np.log10(spectrum @ _filters().T + _EPS) @ _cosines(),
+            np.log10(_filtered(spectrum) + _EPS) @ _cosines(),
         ]
     )  # [S, 21]
     return np.hstack([values, np.diff(values, axis=0, prepend=values[:1])])
 
 
-def _zero_crossings(frames: NDArray[np.float64]) -> NDArray[np.float64]:
-    crossed: NDArray[np.float64] = np.abs(np.diff(np.sign(frames), axis=1)).sum(axis=1) / 2 / (SHORT - 1)
+def _zero_crossings(sound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[S]: the share of a short frame's samples before which the sign changes; to or from zero counts half."""
+    changes = np.cumsum(np.abs(np.diff(np.sign(sound), prepend=0.0)))  # up to each sample
+    ends = np.arange(SHORT - 1, len(sound), STEP)
+    crossed: NDArray[np.float64] = (changes[ends] - changes[ends - SHORT + 1]) / 2 / (SHORT - 1)
     return crossed
 
 
@@ -104,6 +108,15 @@ def _roll_off(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
     is_above = below + _EPS > _ROLL_OFF * below[:, -1:]
     share: NDArray[np.float64] = is_above.argmax(axis=1) / _BINS
     return share
+
+
+def _filtered(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
+    """[S, 40]: what passes each filter; above the last one nothing does."""
+    filters = _filters()
+    used = int(np.flatnonzero(filters.sum(axis=0))[-1]) + 1
+    # By halves: OpenBLAS would spread a product of this size over threads, and wait for them longer than it takes.
+    halves = np.array_split(spectrum[:, :used], 2)
+    return np.concatenate([half @ filters[:, :used].T for half in halves])
 
 
 @cache
