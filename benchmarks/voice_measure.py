@@ -22,7 +22,7 @@ LOSSES = (0.0, 0.05, 0.10, 0.15, 0.30)
 # Packets that are lost in a row, in the mean; 0: each by itself.
 BURST = 3.0
 FRAMES_PER_PACKET = (1, 3)
-_VERSION = 1
+_VERSION = 2
 # What is decoded follows the loudness of the clip at least so well, or something is broken.
 _BROKEN = 0.8
 _LOUDNESS_SAMPLES = RATE // 25

@@ -149,12 +149,6 @@ class OpusDecoder:
         """Forgets what it heard."""
         self._lib.opus_decoder_ctl(self._state, _RESET_STATE)
 
-    def fork(self) -> "OpusDecoder":
-        """Another decoder in the same state, to try something out."""
-        other = OpusDecoder()
-        ctypes.memmove(other._state, self._state, self._lib.opus_decoder_get_size(1))
-        return other
-
     def _decode(self, data: bytes, samples: int, *, fec: bool) -> NDArray[np.float32]:
         sound = np.zeros(samples, np.float32)
         count = self._lib.opus_decode_float(

@@ -1,19 +1,9 @@
-"""Blocks of a voice with the times of their capture in, Opus frames of 40 ms out, and coarse copies of some of them.
+"""Blocks of a voice with the times of their capture in, Opus frames of 40 ms out, and coarse copies of them.
 
 blocks ── CaptureClock ── 40 ms ──┬── OpusEncoder ── DTX ── VoiceFrame
                                   └── CopyMaker ── VoiceFrame, is_copy, `copy_delay` frames later
 
-What a copy is for. Opus has in-band FEC of its own (LBRR), but at the rates of a call libopus leaves it out: below 18
-kbit/s there is none for sound up to 8 kHz, whatever loss it is told to expect, and a narrower band to get it costs more
-phonemes than it saves while less than an eighth of the packets is lost. So a second encoder codes the same sound at
-half the rate, and of the frames that a receiver could conceal worst some are sent again in a later packet; the decoder
-of the frames takes them in a lost one's place. `headgan-bench voice` compares.
-
-The rate stays what was asked for: frames get less as soon as copies are sent. On 8 clips of speech, 86 s, at 12 kbit/s:
-
-    expected loss        0      5 %    10 %   20 %
-    frames, kbit/s       11.0   9.2    8.5    7.3
-    copies, kbit/s       0      1.9    2.4    3.4
+Copies cost extra, and there are none while nothing is lost (`voice_copies`).
 """
 
 from dataclasses import dataclass
@@ -23,7 +13,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.capture_clock import CaptureClock
 from headgan.codec.libopus import RATE, Bandwidth, OpusEncoder
-from headgan.codec.voice_copies import CopyMaker, copy_kbps, copy_share
+from headgan.codec.voice_copies import CopyMaker
 from headgan.proto.errors import UsageError
 
 FRAME_MS = 40
@@ -36,7 +26,7 @@ DTX_BYTES = 2
 MAX_FILL_MS = 1000.0
 _FADE_SAMPLES = RATE // 200
 # libopus goes to 4 kHz below 9 kbit/s, where 6 and 8 kHz are understood better, and to 20 kHz in two frames of 20 ms
-# from 14 kbit/s on, where 8 kHz in one frame are still enough.
+# from 14 kbit/s on, where 8 kHz in one frame are still enough, and with copies at any rate.
 _MEDIUM_BELOW_KBPS, _WIDE_BELOW_KBPS = 7.0, 20.0
 
 
@@ -89,8 +79,8 @@ class VoiceEncoder:
         check_voice_kbps(kbps)
         self._kbps = kbps
         self._encoder = OpusEncoder(kbps, fec=False)
-        self._encoder.set_bandwidth(_bandwidth(kbps))
-        self._copies = CopyMaker(copy_kbps(kbps))
+        self._encoder.set_bandwidth(_bandwidth(kbps, has_copies=False))
+        self._copies = CopyMaker(kbps)
         self._copy_delay = max(1, copy_delay)
         self._lookahead_ms = 1000 * self._encoder.lookahead / RATE
         self._clock = CaptureClock(RATE)
@@ -100,10 +90,11 @@ class VoiceEncoder:
         self._waiting: list[VoiceFrame] = []
 
     def expect_loss(self, share: float) -> None:
-        """Says what share of packets is lost, 0 to 1: at none, nothing is spent on it."""
-        copies = copy_share(share, self._kbps)
-        self._copies.set_share(copies)
-        self._encoder.set_kbps(self._kbps - copies * self._copies.cost_kbps)
+        """Says what share of packets is lost, 0 to 1: while it is next to none, nothing is spent on it."""
+        had_copies = self._copies.is_on
+        self._copies.expect_loss(share)
+        if self._copies.is_on != had_copies:
+            self._encoder.set_bandwidth(_bandwidth(self._kbps, has_copies=self._copies.is_on))
 
     def encode(self, samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
         """The frames that are full by now.
@@ -163,10 +154,10 @@ class VoiceEncoder:
         return frames
 
 
-def _bandwidth(kbps: float) -> Bandwidth | None:
+def _bandwidth(kbps: float, *, has_copies: bool) -> Bandwidth | None:
     if kbps < _MEDIUM_BELOW_KBPS:
         return "medium"
-    return "wide" if kbps < _WIDE_BELOW_KBPS else None
+    return "wide" if has_copies or kbps < _WIDE_BELOW_KBPS else None
 
 
 def _faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
