@@ -129,7 +129,11 @@ def test_a_camera_and_its_sound_are_in_step(tmp_path: Path) -> None:
         found = []
         while (block := sound.read()) is not None:
             found.append(block)
-    assert found[0].capture_ms == first.capture_ms
+        started_ms = camera.started_ms
+    assert found[0].capture_ms == started_ms
+    # A machine that was too slow for the first slots shows the frame under the time of a later one.
+    slots = (first.capture_ms - found[0].capture_ms) / 40
+    assert 0 <= slots == pytest.approx(round(slots), abs=1e-6)
     np.testing.assert_allclose(joined(found), ramp(120, 400 * 48), atol=1e-4)
 
 
