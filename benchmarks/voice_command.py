@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.kept import Kept
 from headgan.benchmarks.report_files import make_folder, write_text
-from headgan.benchmarks.voice_measure import FRAMES_PER_PACKET, VoiceMeasurer
+from headgan.benchmarks.voice_measure import FRAMES_PER_PACKET, RATES_KBPS, VoiceMeasurer
 from headgan.benchmarks.voice_report import COMMAND, draw_losses, draw_rates, tables
 from headgan.benchmarks.voice_scores import PhonemeReader, is_speech
 from headgan.benchmarks.voice_webrtc import measure_track
 from headgan.codec.hgn_sound import read_sound
 from headgan.codec.libopus import RATE
+from headgan.codec.voice import check_voice_kbps
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import find_clips
 from headgan.proto.errors import UsageError
@@ -38,6 +39,9 @@ class VoiceOptions:
     )
     output: Path = required("folder for the report", flag="-o", metavar="DIR")
     seconds: float = option(20.0, "of each clip, at most", metavar="S")
+    rates: str = option(
+        ",".join(f"{kbps:g}" for kbps in RATES_KBPS), "kbit/s of the voice, 6 to 32", metavar="KBPS"
+    )
     seeds: int = option(2, "patterns of loss for each line", metavar="N")
 
 
@@ -47,12 +51,13 @@ def bench_voice(options: VoiceOptions) -> int:
         raise UsageError(f"--seconds {options.seconds:g}: give 1 or more")
     if options.seeds < 1:
         raise UsageError(f"--seeds {options.seeds}: give 1 or more")
+    rates_kbps = _rates(options.rates)
     found = find_clips(options.clips)
     new_figure(COMMAND, 1, 1)
     make_folder(options.output)
     clips = _with_speech(found, options.seconds)
     runs_folder = options.output / "runs"
-    measured = VoiceMeasurer(runs_folder, PhonemeReader.load(), options.seeds).measure(clips)
+    measured = VoiceMeasurer(runs_folder, PhonemeReader.load(), options.seeds).measure(clips, rates_kbps)
     name, (_, sound) = max(clips.items(), key=lambda clip: len(clip[1][1]))
     about = {"clip": name, "samples": len(sound), "seconds": _TRACK_S}
     webrtc = Kept(runs_folder).get("webrtc_track", about, lambda: measure_track(sound, _TRACK_S))
@@ -71,6 +76,16 @@ def bench_voice(options: VoiceOptions) -> int:
     draw_rates(measured, webrtc, options.output / "rates.png")
     sys.stdout.write(text)
     return 0
+
+
+def _rates(words: str) -> list[float]:
+    try:
+        rates_kbps = sorted({float(word) for word in words.split(",")})
+    except ValueError as exc:
+        raise UsageError(f"--rates {words}: give kbit/s such as 12,24") from exc
+    for kbps in rates_kbps:
+        check_voice_kbps(kbps)
+    return rates_kbps
 
 
 def _with_speech(found: dict[str, Path], seconds: float) -> dict[str, tuple[Path, NDArray[np.float32]]]:

@@ -55,13 +55,15 @@ class VoiceMeasurer:
         """Args: folder: where results are kept; seeds: how many patterns of loss for each line."""
         self._kept, self._reader, self._seeds = Kept(folder), reader, seeds
 
-    def measure(self, clips: Mapping[str, tuple[Path, Sound]]) -> list[Run]:
+    def measure(
+        self, clips: Mapping[str, tuple[Path, Sound]], rates_kbps: Sequence[float] = RATES_KBPS
+    ) -> list[Run]:
         """A run for each rate, way, packet and line: sums over all clips.
 
         Raises:
             HeadganError: what is decoded cannot be right.
         """
-        every = list(product(clips.items(), RATES_KBPS))
+        every = list(product(clips.items(), rates_kbps))
         found: dict[tuple[Any, ...], Run] = {}
         for (name, (path, sound)), kbps in tqdm(every, desc="voices", unit="rate"):
             for run in self._runs(name, path, sound, kbps):

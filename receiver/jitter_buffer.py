@@ -16,7 +16,7 @@ from headgan.proto.errors import WireError
 T = TypeVar("T")
 
 MIN_DELAY_MS = 5.0
-MAX_DELAY_MS = 200.0
+MAX_DELAY_MS = 320.0
 # Packets of the last this many milliseconds decide the fastest transit and the jitter.
 _WINDOW_MS = 5000.0
 # The share of packets that are meant to arrive in time: of pictures, and of pieces of sound, whose lack is noticed.

@@ -1,6 +1,6 @@
 """A microphone in, blocks of sound with the time of their recording out.
 
-    callback of the device ── queue of half a second, drops the oldest ── read() ── 48 kHz ── mute ── SoundBlock
+    callback of the device ── queue of half a second, drops the oldest ── read() ── 48 kHz ── SoundBlock
 
 While there is no microphone, because it is missing, went away or stalls, read() gives silence at its time.
 """
@@ -57,7 +57,6 @@ class Microphone:
         self._has_news = threading.Event()
         self._closed = threading.Event()
         self._dropped = 0
-        self._is_muted = False
         self._rate: tuple[int, SoundRate] = (SOUND_RATE, SoundRate(SOUND_RATE, SOUND_RATE))
         self._next_ms = clock_ms()
         self._was_silent = False
@@ -74,15 +73,6 @@ class Microphone:
         """Blocks before which the device itself lost something."""
         return self._stream.troubles
 
-    @property
-    def is_muted(self) -> bool:
-        """Whether silence is given instead of what is recorded; may be set from any thread."""
-        return self._is_muted
-
-    @is_muted.setter
-    def is_muted(self, is_muted: bool) -> None:
-        self._is_muted = is_muted
-
     def read(self) -> SoundBlock | None:
         """The next block, of 10 to 20 ms; None after close(), or where nothing can ever be recorded."""
         while not self._closed.is_set():
@@ -90,8 +80,6 @@ class Microphone:
             block = self._next()
             if block is not None:
                 self._next_ms = block.capture_ms + len(block.samples) * 1000 / SOUND_RATE
-                if self._is_muted:
-                    return SoundBlock(np.zeros_like(block.samples), block.capture_ms)
                 return block
             if self._stream.is_given_up:
                 return None

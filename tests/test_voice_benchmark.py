@@ -151,11 +151,10 @@ def test_losses_are_as_asked_for() -> None:
 def test_clips_are_measured_once(
     voice: Sound, reader: PhonemeReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(voice_measure, "RATES_KBPS", (24.0,))
     monkeypatch.setattr(voice_measure, "LOSSES", (0.0, 0.3))
     clip = write_clip(tmp_path / "a.mkv", voice)
     clips = {"a": (clip, voice)}
-    runs = VoiceMeasurer(tmp_path / "runs", reader, 2).measure(clips)
+    runs = VoiceMeasurer(tmp_path / "runs", reader, 2).measure(clips, (24.0,))
     assert len(runs) == 4 * 2 * 3
     by_way = {
         run["way"]: run
@@ -171,7 +170,7 @@ def test_clips_are_measured_once(
             assert run["phoneme_errors"] == 0
     # From here on the folder is asked.
     monkeypatch.setattr(voice_measure, "send", None)
-    assert VoiceMeasurer(tmp_path / "runs", reader, 2).measure(clips) == runs
+    assert VoiceMeasurer(tmp_path / "runs", reader, 2).measure(clips, (24.0,)) == runs
 
 
 def test_broken_sound_is_noticed(voice: Sound, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
