@@ -36,7 +36,7 @@ DTX_BYTES = 2
 MAX_FILL_MS = 1000.0
 _FADE_SAMPLES = RATE // 200
 # libopus goes to 4 kHz below 9 kbit/s, where 6 and 8 kHz are understood better, and to 20 kHz in two frames of 20 ms
-# from 14 kbit/s on, where 8 kHz in one frame are still enough.
+# from 14 kbit/s on, where 8 kHz in one frame are still enough, and with copies at any rate.
 _MEDIUM_BELOW_KBPS, _WIDE_BELOW_KBPS = 7.0, 20.0
 
 
@@ -89,7 +89,7 @@ class VoiceEncoder:
         check_voice_kbps(kbps)
         self._kbps = kbps
         self._encoder = OpusEncoder(kbps, fec=False)
-        self._encoder.set_bandwidth(_bandwidth(kbps))
+        self._encoder.set_bandwidth(_bandwidth(kbps, has_copies=False))
         self._copies = CopyMaker(copy_kbps(kbps))
         self._copy_delay = max(1, copy_delay)
         self._lookahead_ms = 1000 * self._encoder.lookahead / RATE
@@ -103,6 +103,7 @@ class VoiceEncoder:
         """Says what share of packets is lost, 0 to 1: at none, nothing is spent on it."""
         copies = copy_share(share, self._kbps)
         self._copies.set_share(copies)
+        self._encoder.set_bandwidth(_bandwidth(self._kbps, has_copies=copies > 0))
         self._encoder.set_kbps(self._kbps - copies * self._copies.cost_kbps)
 
     def encode(self, samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
@@ -163,10 +164,10 @@ class VoiceEncoder:
         return frames
 
 
-def _bandwidth(kbps: float) -> Bandwidth | None:
+def _bandwidth(kbps: float, *, has_copies: bool) -> Bandwidth | None:
     if kbps < _MEDIUM_BELOW_KBPS:
         return "medium"
-    return "wide" if kbps < _WIDE_BELOW_KBPS else None
+    return "wide" if has_copies or kbps < _WIDE_BELOW_KBPS else None
 
 
 def _faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -14,11 +14,10 @@ from headgan.codec.libopus import OpusDecoder, OpusEncoder
 
 # Below, the frames need all there is.
 COPY_MIN_KBPS = 10.0
-_MIN_COPY_KBPS, _MAX_COPY_KBPS = 6.0, 12.0
+_MIN_COPY_KBPS, _MAX_COPY_KBPS = 6.0, 10.0
 # Frames that are worth a copy are loud ones, which need more than the mean.
 _LOUDER = 1.1
 _MIN_LOSS = 0.02
-_MAX_SHARE = 0.8
 # What is left to the frames, at least.
 _MIN_FRAMES_KBPS = 6.5
 # By how much one frame moves the bar, as a factor's logarithm; after some seconds it is where it has to be.
@@ -35,10 +34,11 @@ def copy_kbps(kbps: float) -> float:
 
 
 def copy_share(loss: float, kbps: float) -> float:
-    """What share of frames to copy where the share `loss` of packets is lost: none, or 24 to 80 %."""
+    """What share of frames to copy where the share `loss` of packets is lost; at 12 kbit/s none, or 24 to 83 %."""
     if loss < _MIN_LOSS or kbps < COPY_MIN_KBPS:
         return 0.0
-    return min(0.2 + 2 * loss, _MAX_SHARE, (kbps - _MIN_FRAMES_KBPS) / (_LOUDER * copy_kbps(kbps)))
+    wanted = (0.2 + 2 * loss) * kbps / 12
+    return min(wanted, 1.0, (kbps - _MIN_FRAMES_KBPS) / (_LOUDER * copy_kbps(kbps)))
 
 
 class CopyMaker:
