@@ -99,8 +99,11 @@ def _decibels(run: Run) -> str:
 
 
 def draw_losses(runs: Sequence[Run], frames_per_packet: int, path: Path) -> None:
-    """Errors over loss, a panel for each rate, a colour for each way; bursts are dashed."""
-    name, factor, title = _score(runs, "phoneme_errors", "phoneme errors against no loss, %")
+    """Errors over loss, a panel for each rate, a colour for each way; bursts are dashed.
+
+    Against the clip: the same rate without loss and without copies would favour ways that change nothing else.
+    """
+    name, factor, title = _score(runs)
     rates = sorted({run["kbps"] for run in runs})
     figure = new_figure(COMMAND, 13, 7.5)
     panels = figure.subplots(2, -(-len(rates) // 2), sharey=True).ravel()
@@ -116,14 +119,15 @@ def draw_losses(runs: Sequence[Run], frames_per_packet: int, path: Path) -> None
             _line(axes, chosen, ("loss", 100), (name, factor), style, label, color=_COLORS[way])
         axes.set_title(f"{kbps:g} kbit/s", fontsize=10)
         _finish(axes, "packets lost, %", title)
-    panels[0].legend(fontsize=7)
+    # At the highest rate there is every way.
+    panels[len(rates) - 1].legend(fontsize=7)
     figure.suptitle(f"{frames_per_packet * FRAME_MS} ms a packet", fontsize=11)
     save_figure(figure, path)
 
 
 def draw_rates(runs: Sequence[Run], webrtc: Mapping[str, float], path: Path) -> None:
     """What is asked for and what it costs, and how well it is understood without loss and with some."""
-    name, factor, title = _score(runs, "phoneme_errors_to_clip", "phoneme errors against the clip, %")
+    name, factor, title = _score(runs)
     figure = new_figure(COMMAND, 11, 4)
     left, right = figure.subplots(1, 2)
     for way, loss in ((CONCEALED, 0.0), (CONCEALED, 0.1), (COPIES, 0.1)):
@@ -146,10 +150,10 @@ def draw_rates(runs: Sequence[Run], webrtc: Mapping[str, float], path: Path) -> 
     save_figure(figure, path)
 
 
-def _score(runs: Sequence[Run], phonemes: str, title: str) -> tuple[str, float, str]:
+def _score(runs: Sequence[Run]) -> tuple[str, float, str]:
     """What to draw, by how much to multiply it, and what it is: phonemes if there are any."""
-    if all(run[phonemes] is not None for run in runs):
-        return phonemes, 100, title
+    if all(run["phoneme_errors_to_clip"] is not None for run in runs):
+        return "phoneme_errors_to_clip", 100, "phoneme errors against the clip, %"
     return "distance_db", 1, "log-spectral distance to the clip, dB"
 
 
