@@ -45,6 +45,7 @@ from headgan.proto.signalling import Address, Listener
 from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, Frame, ViewerStats
+from headgan.receiver.ears import Ears
 from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
@@ -352,6 +353,7 @@ class ReceiverCall:
             capacity=link.session.references,
             fuses=link.session.fuses,
             hears=self._open_speaker is not None,
+            ears=await asyncio.to_thread(self._open_ears),
         )
         if self._open_speaker is not None and self.playback.voice is not None:
             self._speaker = self._open_speaker(self.playback.voice.fill)
@@ -359,6 +361,10 @@ class ReceiverCall:
             link.reference_ready()
             for number, recalled in self._recalled.items():
                 self._to_hold.put_nowait((number, recalled, None))
+
+    def _open_ears(self) -> Ears | None:
+        """What the networks listen with, where they do and there is something to hear."""
+        return Ears() if self._open_speaker is not None and self._generator.needs("audio") else None
 
     def _remember(self) -> None:
         """Keeps what is held at the end of a call that showed something."""

@@ -100,9 +100,9 @@ def _list() -> int:
     return 0
 
 
-def _can_hear(options: ReceiveOptions) -> bool:
-    """Whether the sender is to send its voice: somebody hears it, or it is recorded, and it can be decoded."""
-    if options.speaker == NO_SOUND and options.record is None:
+def _can_hear(options: ReceiveOptions, *, listens: bool) -> bool:
+    """Whether the sender is to send its voice: it is heard, by somebody or by the networks, or recorded; and can be."""
+    if options.speaker == NO_SOUND and options.record is None and not listens:
         return False
     try:
         OpusDecoder()
@@ -143,7 +143,7 @@ def _receive(options: ReceiveOptions) -> int:
         rate_fps=settings.rate_fps,
         program=PROG,
     )
-    hears = _can_hear(options)
+    hears = _can_hear(options, listens=chosen.generator.needs("audio"))
     contacts = Contacts()
     if options.remember is not None:
         contacts.check_writable()

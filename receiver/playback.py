@@ -25,6 +25,7 @@ from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.proto.voice import VOICE_FRAME_MS, VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
+from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
@@ -110,6 +111,7 @@ class Playback:
         fuses: int = 1,
         record_plain: bool = False,
         hears: bool = False,
+        ears: Ears | None = None,
     ) -> None:
         """Starts the thread.
 
@@ -125,6 +127,7 @@ class Playback:
             fuses: from how many of them one frame is drawn, at most.
             record_plain: whether the recording has no sign on pictures that are held.
             hears: whether there is sound, which somebody fetches with `voice.fill`.
+            ears: what the networks listen with; None for networks that do not.
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
@@ -150,6 +153,7 @@ class Playback:
                 record_path, rate_fps=rate_fps, is_plain=record_plain, has_sound=hears
             )
         self.voice = VoicePlayer(self._captured_ms, self._keep_sound) if hears else None
+        self._ears = ears
         self._voice_numbers = VoiceNumbers()
         self._sounds: deque[tuple[NDArray[np.float32], float]] = deque(maxlen=_KEPT_SOUNDS)
         # How long after its time a picture is there.
@@ -209,8 +213,10 @@ class Playback:
         numbers = self._voice_numbers.place(voice)
         for number, frame in zip(numbers, voice.frames, strict=True):
             start_ms = float(last_ms - (numbers[-1] - number) * VOICE_FRAME_MS)
-            is_new = self.voice.push(VoiceFrame(number, start_ms, frame.data, frame.is_copy))
-            if is_new:
+            spoken = VoiceFrame(number, start_ms, frame.data, frame.is_copy)
+            if self._ears is not None:
+                self._ears.push(spoken)
+            if self.voice.push(spoken):
                 with self._changed:
                     self._buffer.hear(start_ms, now_ms)
 
@@ -335,8 +341,12 @@ class Playback:
             reconstructors = self._reconstructors(frame.references)
             if reconstructors:
                 best, *others = reconstructors
+                heard = {}
+                if self._ears is not None:
+                    with self.times.measure("listen"):
+                        heard["audio"] = self._ears.at(due.capture_ms)
                 with self.times.measure("draw"):
-                    self._picture = best.draw(frame.params, *others)
+                    self._picture = best.draw(frame.params, *others, **heard)
                 self.guessed += frame.is_guessed
             else:
                 self.unknown_reference += 1

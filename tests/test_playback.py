@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,8 +13,11 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.codec.video import read_video
+from headgan.codec.voice import VoiceEncoder, VoiceFrame
 from headgan.models.reconstruct import Reconstructor
 from headgan.proto.errors import DeviceError, ModelError, WireError
+from headgan.proto.voice import VoicePacket, opus_frame
+from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import MIN_DELAY_MS
 from headgan.receiver.playback import Playback, ShownPicture
 
@@ -72,9 +76,12 @@ def open_playback(
     capacity: int = 1,
     fuses: int = 1,
     record_plain: bool = False,
+    hears: bool = False,
+    ears: Ears | None = None,
+    faces: GreyFaces | None = None,
 ) -> Playback:
     return Playback(
-        cast(Reconstructor, GreyFaces()),
+        cast(Reconstructor, faces or GreyFaces()),
         FIRST,
         rate_fps=RATE_FPS,
         record_path=record_path,
@@ -84,7 +91,56 @@ def open_playback(
         capacity=capacity,
         fuses=fuses,
         record_plain=record_plain,
+        hears=hears,
+        ears=ears,
     )
+
+
+class Listener(GreyFaces):
+    """Keeps what it is told was heard."""
+
+    def __init__(self) -> None:
+        self.heard: list[NDArray[np.float32] | None] = []
+
+    def draw(self, params: FaceParams, *, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
+        self.heard.append(audio)
+        return super().draw(params)
+
+
+class Echo:
+    """Ears that hear how many frames have come, and the time of the picture."""
+
+    def __init__(self) -> None:
+        self.numbers: list[int] = []
+
+    def push(self, frame: VoiceFrame) -> None:
+        self.numbers.append(frame.number)
+
+    def at(self, frame_ms: float) -> NDArray[np.float32]:
+        return np.array([len(self.numbers), frame_ms], np.float32)
+
+
+def test_networks_that_listen_are_told_what_is_heard(voice: NDArray[np.float32]) -> None:
+    screen, faces, ears = Screen(), Listener(), Echo()
+    playback = open_playback(screen, hears=True, ears=cast(Ears, ears), faces=faces)
+    frames = VoiceEncoder(12).encode(voice[:9600], 960.0)
+    packets = [VoicePacket(round(one.start_ms), (opus_frame(one.number, one.data),)) for one in frames]
+    playback.hear(packets[0], clock_ms())  # before any picture: nobody knows when it was
+    playback.take(0, 1000, face(1), clock_ms())
+    assert screen.has_shown.wait(5)
+    for packet in packets:
+        playback.hear(packet, clock_ms())
+    screen.has_shown.clear()
+    playback.take(1, 1040, face(2), clock_ms())
+    assert screen.has_shown.wait(5)
+    with pytest.raises(WireError, match="away from the pictures"):
+        playback.hear(replace(packets[0], start_ms=500_000), clock_ms())
+    with pytest.raises(WireError, match="10 ms of sound"):
+        playback.hear(VoicePacket(1000, (opus_frame(9, b"\x00" * 9),)), clock_ms())
+    playback.close()
+    assert ears.numbers == [frame.number for frame in frames]
+    assert [heard.tolist() for heard in faces.heard if heard is not None] == [[0, 1000], [len(frames), 1040]]
+    assert playback.voice is not None and playback.voice.report()["frames"] == len(frames)
 
 
 def test_pictures_come_in_order_and_not_before_their_time() -> None:
