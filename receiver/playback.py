@@ -214,9 +214,10 @@ class Playback:
         for number, frame in zip(numbers, voice.frames, strict=True):
             start_ms = float(last_ms - (numbers[-1] - number) * VOICE_FRAME_MS)
             spoken = VoiceFrame(number, start_ms, frame.data, frame.is_copy)
+            is_new = self.voice.push(spoken)
             if self._ears is not None:
                 self._ears.push(spoken)
-            if self.voice.push(spoken):
+            if is_new:
                 with self._changed:
                     self._buffer.hear(start_ms, now_ms)
 
