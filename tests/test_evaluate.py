@@ -187,6 +187,9 @@ def test_a_second_run_draws_nothing_again(tmp_path: Path) -> None:
     assert run(clip, "-o", output) == 0
     assert FakeTracker.frames == 0
     assert report_of(output) == first
+    assert run(clip, "-o", output, "--deaf") == 0
+    assert FakeTracker.frames > 0
+    FakeTracker.frames = 0
     assert run(clip, "-o", output, "--every", "2") == 0
     assert FakeTracker.frames > 0
     assert report_of(output)["clips"]["clips-a"]["frames"] == 3

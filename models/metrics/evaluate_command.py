@@ -46,6 +46,7 @@ class EvaluateOptions:
     limits: bool = option(
         False, "also say what the generator would be worth if it knew the true flow, or the true face"
     )
+    deaf: bool = option(False, "do not let networks that were trained with sound hear the clips")
     videos: bool = option(False, "also write each clip, real and drawn beside each other")
 
 
@@ -109,6 +110,7 @@ def _settings(options: EvaluateOptions) -> Settings:
         provider=options.provider,
         videos=options.videos,
         limits=options.limits,
+        deaf=options.deaf,
     )
 
 

@@ -53,6 +53,7 @@ class Settings:
         provider: what runs the networks.
         videos: write each clip, real and drawn.
         limits: also score what the generator under judgement would be worth if it had known more.
+        deaf: do not let networks that listen hear the clips.
     """
 
     sampling: Sampling
@@ -64,6 +65,7 @@ class Settings:
     provider: str = "auto"
     videos: bool = False
     limits: bool = False
+    deaf: bool = False
 
 
 class Evaluation:
@@ -219,7 +221,8 @@ class Evaluation:
         """The clip `name`, read once for the two times in a row that a cross-reenactment asks for it."""
         if name not in self._read:
             kept = list(self._read.items())[-1:]
-            hears = any(item is not None and item.needs("audio") for item in self._generators.values())
+            listens = any(item is not None and item.needs("audio") for item in self._generators.values())
+            hears = listens and not self._settings.deaf
             clip = read_clip(
                 self._clips[name], self._settings.sampling, self._tracker, self._model, hears=hears
             )
@@ -255,6 +258,7 @@ class Evaluation:
             "inception": settings.inception and _digest(settings.inception),
             "generator": digest,
             "morphable": self._model.model_id.hex(),
+            **({"deaf": True} if settings.deaf else {}),
         }
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
 
