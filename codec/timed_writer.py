@@ -11,7 +11,7 @@ from headgan.codec.video import SOUND_RATE, VideoWriter
 
 SOUND_PATIENCE_MS = 500.0
 # Where sound is moved to its exact place: by more than so many samples, in speech and where it is quiet.
-_MOST_APART, _LEAST_APART = SOUND_RATE * 40 // 1000, SOUND_RATE * 3 // 1000
+_MOST_APART, _LEAST_APART = SOUND_RATE * 12 // 1000, SOUND_RATE * 2 // 1000
 _QUIET = 0.003
 
 
@@ -39,6 +39,8 @@ class TimedWriter:
         self._writer = VideoWriter(path, width=size, height=size, rate_fps=rate_fps, has_sound=has_sound)
         self._has_sound = has_sound
         self._samples = 0
+        # Whether speech can begin anywhere: nothing was written yet, or silence was.
+        self._ends_silent = True
         self._rate_fps = rate_fps
         self._start_ms = start_ms
         self._written = 0
@@ -69,15 +71,15 @@ class TimedWriter:
             ValueError: the file has no sound.
         """
         place = self._sample_at(time_ms)
-        apart = abs(place - self._samples)
-        is_quiet = float(np.abs(samples).max(initial=0.0)) < _QUIET
-        if apart < (_LEAST_APART if is_quiet else _MOST_APART):
+        is_quiet = self._ends_silent or float(np.abs(samples).max(initial=0.0)) < _QUIET
+        if abs(place - self._samples) < (_LEAST_APART if is_quiet else _MOST_APART):
             place = self._samples
         self._silence_until(place)
         new = samples[max(0, self._samples - place) :]
         if len(new):
             self._writer.write_sound(new)
             self._samples += len(new)
+            self._ends_silent = False
 
     def _sample_at(self, time_ms: float) -> int:
         return round((time_ms - self._start_ms) * SOUND_RATE / 1000)
@@ -87,6 +89,7 @@ class TimedWriter:
             count = min(place - self._samples, SOUND_RATE)
             self._writer.write_sound(np.zeros(count, np.float32))
             self._samples += count
+            self._ends_silent = True
 
     def close(self) -> None:
         """Finishes the file; again does nothing."""

@@ -146,6 +146,18 @@ def test_where_no_sound_comes_it_is_silent_and_the_file_goes_on(tmp_path: Path) 
     assert np.abs(heard[: SOUND_RATE * 3 // 2]).max() < 0.01
 
 
+def test_sound_that_begins_late_does_not_begin_early(tmp_path: Path) -> None:
+    with TimedWriter(
+        tmp_path / "a.mp4", size=SIZE, rate_fps=RATE_FPS, start_ms=START_MS, has_sound=True
+    ) as w:
+        # Nothing quiet in it from its first sample on, and again after a gap.
+        for start_ms in (34.0, 74.0, 945.0):
+            w.write_sound(0.5 * np.sin(np.arange(1920) / 9 + 1).astype(np.float32), START_MS + start_ms)
+        for place in range(50):
+            w.write(picture(place % 20), START_MS + place * FRAME_MS)
+    assert onsets_s(heard_in(tmp_path / "a.mp4")) == pytest.approx([0.034, 0.945], abs=0.002)
+
+
 def test_a_file_without_sound_takes_none(tmp_path: Path) -> None:
     with (
         TimedWriter(tmp_path / "a.mp4", size=SIZE, rate_fps=RATE_FPS, start_ms=START_MS) as writer,
