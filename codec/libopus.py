@@ -52,7 +52,7 @@ class OpusEncoder:
             UsageError: libopus refuses a setting.
             DeviceError: there is no libopus.
         """
-        self._lib = library()
+        self._lib = opus_library()
         error = ctypes.c_int()
         self._state = self._lib.opus_encoder_create(RATE, 1, _VOIP, ctypes.byref(error))
         if not self._state:
@@ -117,7 +117,7 @@ class OpusDecoder:
 
     def __init__(self) -> None:
         """Raises DeviceError if there is no libopus."""
-        self._lib = library()
+        self._lib = opus_library()
         error = ctypes.c_int()
         self._state = self._lib.opus_decoder_create(RATE, 1, ctypes.byref(error))
         if not self._state:
@@ -165,7 +165,7 @@ def packet_samples(data: bytes) -> int:
     Raises:
         WireError: it is no Opus packet.
     """
-    lib = library()
+    lib = opus_library()
     # An empty one would ask the decoder to conceal.
     allowed = 0 < len(data) <= MAX_PACKET_BYTES
     count: int = lib.opus_packet_get_nb_samples(data, len(data), RATE) if allowed else _INVALID_PACKET
@@ -186,7 +186,7 @@ def has_fec(data: bytes) -> bool:
 
 
 @cache
-def library() -> Any:  # noqa: ANN401 - ctypes gives functions no types
+def opus_library() -> Any:  # noqa: ANN401 - ctypes gives functions no types
     """libopus, loaded at the first call.
 
     Raises:

@@ -22,9 +22,9 @@ FRAME = 1920
 
 @pytest.fixture
 def fresh_library() -> Iterator[None]:
-    libopus.library.cache_clear()
+    libopus.opus_library.cache_clear()
     yield
-    libopus.library.cache_clear()
+    libopus.opus_library.cache_clear()
 
 
 def packets_of(voice: Sound, encoder: OpusEncoder, size: int = FRAME) -> list[bytes]:
@@ -162,7 +162,7 @@ def test_whatever_comes_the_decoder_goes_on(data: list[bytes], head: bytes) -> N
 
 def test_memory_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     freed: list[object] = []
-    lib = libopus.library()
+    lib = libopus.opus_library()
     destroy = lib.opus_decoder_destroy
 
     def count_and_destroy(state: object) -> None:
