@@ -121,12 +121,15 @@ def bandwidth_table(calls: dict[str, dict[str, Any]]) -> str:
 
 
 def _call(options: BandwidthOptions, length_ms: int, *, has_sound: bool) -> dict[str, Any]:
+    folder = make_folder(options.output / f"{length_ms}ms{'_voice' if has_sound else ''}")
+    # Without a speaker a voice is sent only to who records it.
+    record = ("--record", str(folder / "heard.mp4")) if has_sound else ()
     files = run_call(
         options.clip,
-        options.output / f"{length_ms}ms{'_voice' if has_sound else ''}",
+        folder,
         duration_s=options.seconds,
         loop_s=options.seconds,
-        receiver_options=("--draw", options.draw, "--speaker", "none"),
+        receiver_options=("--draw", options.draw, "--speaker", "none", *record),
         sender_options=(
             *("--packet-ms", str(length_ms), "--references", str(options.references)),
             *("--microphone", "file" if has_sound else "none"),
