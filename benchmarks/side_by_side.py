@@ -1,4 +1,4 @@
-"""`headgan-bench side-by-side`: the original and the reconstruction of a call in, one video of both out."""
+"""`headgan-bench side-by-side`: original and reconstruction of a call in, one video of both out, with its sound."""
 
 import sys
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from headgan.codec.sound_copy import copy_sound
 from headgan.codec.video import VideoWriter, probe_video, read_video
 from headgan.proto.errors import DeviceError
 from headgan.proto.options import argument, required
@@ -36,5 +37,6 @@ def join_side_by_side(options: SideBySideOptions) -> int:
                 raise DeviceError(f"{options.shown} does not belong to {options.original}")
             writer.write(np.hstack([frame.frame_rgb, last]))
             count += 1
+    copy_sound(options.output, options.shown)
     sys.stdout.write(f"{options.output}: {count} frames, original left, reconstruction right\n")
     return 0

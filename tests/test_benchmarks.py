@@ -84,6 +84,13 @@ def test_side_by_side_joins_the_videos(tmp_path: Path, capsys: pytest.CaptureFix
     assert abs(int(frames[1][32, 32, 0]) - 60) <= 2
     # The shorter one holds its last picture.
     assert abs(int(frames[2][32, SIZE + 32, 0]) - 210) <= 2
+    assert not info.has_sound
+    with VideoWriter(shown, width=SIZE, height=SIZE, rate_fps=25, has_sound=True) as writer:
+        for _ in range(3):
+            writer.write(np.full((SIZE, SIZE, 3), 200, np.uint8))
+            writer.write_sound(np.full(1920, 0.1, np.float32))
+    assert main(["side-by-side", str(original), str(shown), "-o", str(joined)]) == 0
+    assert probe_video(joined).has_sound
 
 
 def test_a_missing_clip_is_a_usage_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
