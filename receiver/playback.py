@@ -211,15 +211,19 @@ class Playback:
         if last_ms is None:
             return
         numbers = self._voice_numbers.place(voice)
+        oldest_ms: float | None = None
         for number, frame in zip(numbers, voice.frames, strict=True):
             start_ms = float(last_ms - (numbers[-1] - number) * VOICE_FRAME_MS)
             spoken = VoiceFrame(number, start_ms, frame.data, frame.is_copy)
             is_new = self.voice.push(spoken)
             if self._ears is not None:
                 self._ears.push(spoken)
-            if is_new:
-                with self._changed:
-                    self._buffer.hear(start_ms, now_ms)
+            if is_new and oldest_ms is None:
+                oldest_ms = start_ms
+        if oldest_ms is not None:
+            # What of it is later has waited less, and would make the packet look earlier than it is.
+            with self._changed:
+                self._buffer.hear(oldest_ms, now_ms)
 
     def _captured_ms(self, play_ms: float) -> float | None:
         """When that was said which is to be heard at `play_ms`."""

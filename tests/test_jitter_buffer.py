@@ -278,3 +278,42 @@ def test_whatever_the_network_does(
         assert frame.shown_ms >= packet.arrival_ms
         assert frame.shown_ms >= on_time_ms + MIN_DELAY_MS - 1e-6
         assert frame.shown_ms <= max(on_time_ms + MAX_DELAY_MS, packet.arrival_ms) + 1e-6
+
+
+def listening(
+    seconds: int, sound_transit_ms: float, *, sound_until_s: int | None = None
+) -> JitterBuffer[int]:
+    """A buffer that got a picture each 40 ms, 10 ms after its capture, and with it sound that began earlier."""
+    buffer: JitterBuffer[int] = JitterBuffer()
+    for seq in range(seconds * 25):
+        capture_ms = 1000 + 40 * seq
+        buffer.push(seq, capture_ms, seq, capture_ms + 10)
+        if sound_until_s is None or seq < sound_until_s * 25:
+            buffer.hear(capture_ms + 10 - sound_transit_ms, capture_ms + 10)
+    return buffer
+
+
+def test_pictures_wait_for_the_sound_of_their_time() -> None:
+    assert listening(4, 10).delay_ms < MIN_DELAY_MS + 1
+    buffer = listening(4, 65)
+    assert buffer.delay_ms == pytest.approx(55, abs=1)
+    captured_ms = buffer.captured_ms(9000)
+    assert captured_ms is not None and buffer.due_ms_of(captured_ms) == pytest.approx(9000)
+
+
+def test_after_a_silence_sound_is_still_waited_for() -> None:
+    assert listening(40, 65, sound_until_s=4).delay_ms == pytest.approx(55, abs=1)
+
+
+def test_sound_out_of_an_outage_says_nothing_about_jitter() -> None:
+    assert listening(4, 900).delay_ms < MIN_DELAY_MS + 1
+
+
+def test_sound_has_the_clock_of_the_pictures() -> None:
+    buffer: JitterBuffer[int] = JitterBuffer()
+    assert buffer.captured_ms(0) is None and buffer.unwrapped_ms(5) is None
+    buffer.push(0, 2**32 - 10, 0, 50)
+    assert buffer.unwrapped_ms(30) == 2**32 + 30
+    assert buffer.unwrapped_ms(2**32 - 50) == 2**32 - 50
+    with pytest.raises(WireError, match="away from the pictures"):
+        buffer.unwrapped_ms(100_000)
