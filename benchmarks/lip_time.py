@@ -65,9 +65,9 @@ def mouth_course(video: Path) -> NDArray[np.float64]:
     return filled
 
 
-def sound_of(video: Path, start_ms: float = 0.0) -> NDArray[np.float64]:
-    """Float64 [N] at 48 kHz from so many milliseconds of the video's time on."""
-    return np.concatenate([np.zeros(0), *(part.astype(np.float64) for part in read_sound(video, start_ms))])
+def sound_of(video: Path, start_ms: float = 0.0) -> NDArray[np.float32]:
+    """Float32 [N] at 48 kHz from so many milliseconds of the video's time on."""
+    return np.concatenate([np.zeros(0, np.float32), *read_sound(video, start_ms)])
 
 
 def lips_later(course: NDArray[np.float64], other: NDArray[np.float64]) -> Later:
@@ -75,9 +75,9 @@ def lips_later(course: NDArray[np.float64], other: NDArray[np.float64]) -> Later
     return _later(course, other, RATE_FPS)
 
 
-def sound_later(sound: NDArray[np.float64], other: NDArray[np.float64]) -> Later:
+def sound_later(sound: NDArray[np.floating], other: NDArray[np.floating]) -> Later:
     """Of two sounds of `sound_of`."""
-    return _later(sound, other, SOUND_RATE)
+    return _later(sound.astype(np.float64), other.astype(np.float64), SOUND_RATE)
 
 
 def _later(one: NDArray[np.float64], other: NDArray[np.float64], rate_hz: float) -> Later:

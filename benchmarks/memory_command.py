@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +23,7 @@ from headgan.benchmarks.memory_curve import (
     seconds_of,
 )
 from headgan.benchmarks.memory_plots import draw_courses, draw_curve
+from headgan.benchmarks.number_list import numbers_in
 from headgan.benchmarks.report_files import make_folder, write_text
 from headgan.codec.memory import check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
@@ -182,8 +183,8 @@ def _checked(options: MemoryOptions) -> tuple[list[int], list[float]]:
     for name, lowest in (("every", 1), ("step", 1), ("perceptual", 0), ("longest", 0)):
         if getattr(options, name) < lowest:
             raise UsageError(f"--{name} {getattr(options, name)}: give {lowest} or more")
-    sizes = _numbers("references", options.references, int)
-    budgets = _numbers("budgets", options.budgets, float)
+    sizes = numbers_in("references", options.references, int)
+    budgets = numbers_in("budgets", options.budgets, float)
     for size in sizes:
         check_capacity(size)
     if 1 not in sizes:
@@ -192,10 +193,3 @@ def _checked(options: MemoryOptions) -> tuple[list[int], list[float]]:
         if not 0 < kbps < float("inf"):
             raise UsageError(f"{kbps:g} kbit/s: give more than 0 for --kbps and --budgets")
     return sizes, budgets
-
-
-def _numbers(name: str, text: str, convert: Callable[[str], Any]) -> list[Any]:
-    try:
-        return sorted({convert(word) for word in text.split(",")})
-    except ValueError as exc:
-        raise UsageError(f"--{name} {text}: give numbers with commas between, such as 1,2,4") from exc

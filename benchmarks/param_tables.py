@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from headgan.benchmarks.markdown import markdown_table
 from headgan.benchmarks.param_measure import DAMPINGS, name_of
 from headgan.benchmarks.param_mutations import LIMIT_KEPT_BYTES, LIMIT_MS
 from headgan.benchmarks.param_pictures import LIMIT_DB, LIMIT_PERCEPTUAL
@@ -67,10 +68,6 @@ def shortcomings(report: Report) -> list[str]:
     return short
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)]
-
-
 def _curve(curve: Report) -> Iterator[str]:
     yield "Without loss, round trip 40 ms; tremble is the mean acceleration of the vertices at rest, shown / real:"
     yield ""
@@ -84,7 +81,7 @@ def _curve(curve: Report) -> Iterator[str]:
         "rotation",
         "tremble",
     )
-    yield from _table(heads, [_curve_row(point) for point in curve["points"]])
+    yield from markdown_table(heads, [_curve_row(point) for point in curve["points"]])
     yield ""
     for px, found in curve["kbps_at_px"].items():
         codec, naive, whole = (_number(found[name], 2) for name in ("codec", "naive", "naive_bytes"))
@@ -123,7 +120,7 @@ def _wire(rows: Report) -> Iterator[str]:
     yield f"On the wire, calculated: packets and {OVERHEAD_BYTES} bytes of SCTP, DTLS, UDP and IP for each:"
     yield ""
     heads = "frames a packet", "kbit/s of records", "of packets", "on the wire", "later by"
-    yield from _table(
+    yield from markdown_table(
         heads,
         [
             [
@@ -142,7 +139,7 @@ def _losses(runs: Sequence[Report]) -> Iterator[str]:
     yield "With loss, both ways, at the quality of calls; where a frame is missing the face goes on, as calls have it:"
     yield ""
     heads = "loss", "round trip", "kbit/s", "frames missing", "shown px, mean (95th)", "came, not readable"
-    yield from _table(
+    yield from markdown_table(
         heads,
         [
             [
@@ -170,7 +167,7 @@ def _damping(report: Report) -> Iterator[str]:
     rows = [
         [kind, *(_number(values.get(damping), 2) for damping in dampings)] for kind, values in report.items()
     ]
-    yield from _table(heads, rows)
+    yield from markdown_table(heads, rows)
 
 
 def _strategies(report: Report) -> Iterator[str]:
@@ -187,7 +184,7 @@ def _strategies(report: Report) -> Iterator[str]:
         for loss, by_name in report.items()
         for rate in rates
     ]
-    yield from _table(("loss", "rate", *names), rows)
+    yield from markdown_table(("loss", "rate", *names), rows)
 
 
 def _rates(report: Report) -> Iterator[str]:
@@ -206,7 +203,7 @@ def _rates(report: Report) -> Iterator[str]:
         ]
         for kbps, held in report.items()
     ]
-    yield from _table(heads, rows)
+    yield from markdown_table(heads, rows)
 
 
 def _speed(report: Report) -> Iterator[str]:
@@ -223,7 +220,7 @@ def _speed(report: Report) -> Iterator[str]:
         if loss != "stolen":
             cells = [f"{times[name]['p50']:.2f} ({times[name]['p95']:.2f})" for name in names]
             rows.append([f"{float(loss):.0%}", *cells])
-    yield from _table(("loss", *names.values()), rows)
+    yield from markdown_table(("loss", *names.values()), rows)
 
 
 def _mutations(harm: Report) -> Iterator[str]:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from headgan.benchmarks.faulty_line import LineFaults
 from headgan.benchmarks.figure import new_figure, save_figure
 from headgan.benchmarks.kept import Kept, file_state, shipped_networks
 from headgan.benchmarks.lip_time import lips_later, mouth_course, sound_later, sound_of
+from headgan.benchmarks.markdown import markdown_table
+from headgan.benchmarks.number_list import numbers_in
 from headgan.benchmarks.report_files import make_folder, write_text
 from headgan.benchmarks.run_call import CallFiles, run_call
 from headgan.benchmarks.voice_scores import PhonemeReader, edit_distance, is_speech
@@ -72,7 +73,7 @@ def bench_talk(options: TalkOptions) -> int:
     lines = _lines(options)
     figure = new_figure("talk", 9, 4)
     make_folder(options.output)
-    clips = {name: path for name, path in find_clips(options.clips).items() if is_speech(_heard(path))}
+    clips = {name: path for name, path in find_clips(options.clips).items() if is_speech(sound_of(path))}
     if not clips:
         raise UsageError("nobody speaks in these clips; give others")
     kept, reader = Kept(options.output / "calls"), PhonemeReader.load()
@@ -125,8 +126,8 @@ def measure_call(files: CallFiles, clip: Path, reader: PhonemeReader | None) -> 
         "copies": sent["voice"]["copies"],
         "loss": sent["params"]["loss"],
         "wire_kbps": sent["kbps"]["wire_sent"],
-        "phonemes": None if reader is None else reader.read(heard.astype(np.float32)),
-        "phonemes_said": None if reader is None else reader.read(said.astype(np.float32)),
+        "phonemes": None if reader is None else reader.read(heard),
+        "phonemes_said": None if reader is None else reader.read(said),
     }
 
 
@@ -180,7 +181,7 @@ def talk_table(lines: dict[str, dict[str, Any]]) -> str:
         "voice, kbit/s",
         "wire",
     )
-    rows = [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads))]
+    rows = []
     for name, line in lines.items():
         cells = [
             name,
@@ -194,18 +195,10 @@ def talk_table(lines: dict[str, dict[str, Any]]) -> str:
             f"{line['voice_kbps']:.1f}",
             f"{line['wire_kbps']:.1f}",
         ]
-        rows.append(f"| {' | '.join(cells)} |")
+        rows.append(cells)
     calls = max(line["calls"] for line in lines.values())
-    return (
-        "\n".join(
-            [*rows, "", f"{calls} clips; the wire with all references, which come in the first half minute."]
-        )
-        + "\n"
-    )
-
-
-def _mean(calls: dict[str, Any], name: str) -> float:
-    return round(float(np.mean([call[name] for call in calls.values()])), 2)
+    note = f"{calls} clips; the wire with all references, which come in the first half minute."
+    return "\n".join([*markdown_table(heads, rows), "", note]) + "\n"
 
 
 def _error(calls: dict[str, Any], truths: dict[str, list[int] | None]) -> float | None:
@@ -225,10 +218,8 @@ def _percent(share: float | None) -> str:
 
 
 def _lines(options: TalkOptions) -> list[Line]:
-    try:
-        losses = sorted({float(word) for word in options.losses.split(",")} | {0.0})
-    except ValueError as exc:
-        raise UsageError(f"--losses {options.losses}: give shares such as 0,0.05,0.15") from exc
+    given = numbers_in("losses", options.losses, float, "shares such as 0,0.05,0.15")
+    losses = sorted({0.0, *given})
     if not all(0 <= loss <= 0.5 for loss in losses):
         raise UsageError(f"--losses {options.losses}: give shares from 0 to 0.5")
     for name in ("delay", "jitter"):
@@ -236,10 +227,6 @@ def _lines(options: TalkOptions) -> list[Line]:
             raise UsageError(f"--{name} {getattr(options, name):g}: give 0 to 1000")
     faults = [LineFaults(loss, options.delay, options.jitter) for loss in losses]
     return [Line(packet_ms, fault) for packet_ms in PACKETS_MS for fault in faults]
-
-
-def _heard(clip: Path) -> NDArray[np.float32]:
-    return sound_of(clip).astype(np.float32)
 
 
 def _call(clip: Path, folder: Path, line: Line) -> CallFiles:

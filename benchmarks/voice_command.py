@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.kept import Kept
+from headgan.benchmarks.lip_time import sound_of
+from headgan.benchmarks.number_list import numbers_in
 from headgan.benchmarks.report_files import make_folder, write_text
 from headgan.benchmarks.voice_measure import FRAMES_PER_PACKET, RATES_KBPS, VoiceMeasurer
 from headgan.benchmarks.voice_report import COMMAND, draw_losses, draw_rates, tables
 from headgan.benchmarks.voice_scores import PhonemeReader, is_speech
 from headgan.benchmarks.voice_webrtc import measure_track
-from headgan.codec.hgn_sound import read_sound
 from headgan.codec.libopus import RATE
 from headgan.codec.voice import check_voice_kbps
 from headgan.models.machine import describe_run
@@ -79,10 +80,7 @@ def bench_voice(options: VoiceOptions) -> int:
 
 
 def _rates(words: str) -> list[float]:
-    try:
-        rates_kbps = sorted({float(word) for word in words.split(",")})
-    except ValueError as exc:
-        raise UsageError(f"--rates {words}: give kbit/s such as 12,24") from exc
+    rates_kbps = numbers_in("rates", words, float, "kbit/s such as 12,24")
     for kbps in rates_kbps:
         check_voice_kbps(kbps)
     return rates_kbps
@@ -97,7 +95,7 @@ def _with_speech(found: dict[str, Path], seconds: float) -> dict[str, tuple[Path
     clips: dict[str, tuple[Path, NDArray[np.float32]]] = {}
     seen: set[bytes] = set()
     for name, path in found.items():
-        sound = np.concatenate([np.zeros(0, np.float32), *read_sound(path, 0.0)])[: round(seconds * RATE)]
+        sound = sound_of(path)[: round(seconds * RATE)]
         if not is_speech(sound) or sound.tobytes() in seen:
             log.info("%s is left out: no speech, or the same as another's", name)
             continue

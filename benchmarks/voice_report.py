@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from headgan.benchmarks.figure import new_figure, save_figure
+from headgan.benchmarks.markdown import markdown_table
 from headgan.benchmarks.voice_line import CONCEALED, COPIES, WAYS
 from headgan.benchmarks.voice_measure import BURST
 from headgan.benchmarks.voice_webrtc import PACKETS_PER_S
@@ -44,7 +45,7 @@ def _rates(runs: Sequence[Run]) -> Iterator[str]:
         if run["way"] == CONCEALED and run["frames_per_packet"] == 1 and not run["loss"]:
             errors = _percent(run["phoneme_errors_to_clip"])
             rows.append([f"{run['kbps']:g}", f"{run['real_kbps']:.1f}", errors, _decibels(run)])
-    yield from _table(heads, rows)
+    yield from markdown_table(heads, rows)
 
 
 def _lines(runs: Sequence[Run]) -> Iterator[str]:
@@ -66,7 +67,7 @@ def _lines(runs: Sequence[Run]) -> Iterator[str]:
         for run in sorted(runs, key=_order)
         if run["loss"]
     ]
-    yield from _table(heads, rows)
+    yield from markdown_table(heads, rows)
 
 
 def _order(run: Run) -> tuple[Any, ...]:
@@ -84,10 +85,6 @@ def _track(webrtc: Mapping[str, float]) -> str:
         f"cost {same:.1f}. "
         "In the packets of the face parameters a voice costs no header of IP, UDP or DTLS."
     )
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (heads, ["---"] * len(heads), *rows)]
 
 
 def _percent(value: float | None) -> str:

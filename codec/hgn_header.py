@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.hgn_chunks import CHECKSUM_BYTES, ChunkReader, checksum, varint
+from headgan.codec.libopus import RATE
 from headgan.proto.errors import WireError
 from headgan.proto.wire_fields import check_length, check_range
 
@@ -16,7 +17,7 @@ VERSION = 1
 MAX_SEGMENT_FRAMES = 512
 MAX_RATE_FPS = 240
 _MAX_RATE_PART = 1 << 20
-SOUND_RATE = 48_000
+SOUND_RATE = RATE
 # Lengths that a packet of Opus may have here, in milliseconds; 0 for no sound.
 PACKET_MS = (0, 10, 20, 40, 60)
 _MAX_SKIP = SOUND_RATE

@@ -77,8 +77,8 @@ class RateControl:
 
     def takes(self, size_bytes: int, now_ms: float) -> bool:
         """Whether a packet is to be sent at `now_ms` as it is; if not, the level is coarser now."""
-        used = sum(size for at_ms, size in self._spent if at_ms > now_ms - WINDOW_MS)
-        if used + size_bytes <= _MOST * self.kbps * 1000 / 8 or self._place >= _LAST_WHOLE:
+        rate = self.rate_kbps(now_ms) + size_bytes * 8 / WINDOW_MS
+        if rate <= _MOST * self.kbps or self._place >= _LAST_WHOLE:
             return True
         self._roomy = 0
         self._place = min(self._place + _COARSER, _LAST_WHOLE)

@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from av.video.reformatter import ColorRange, Colorspace
 
+from headgan.codec.libopus import RATE
 from headgan.proto.errors import DeviceError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ QUEUE_FRAMES = 8
 X264_OPTIONS = {"crf": "12", "preset": "veryfast", "tune": "zerolatency"}
 MP4_OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 DECODER_THREADS = 2
-SOUND_RATE = 48_000
+SOUND_RATE = RATE
 _SOUND_BITS = 64_000
 
 

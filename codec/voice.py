@@ -15,13 +15,12 @@ from headgan.codec.capture_clock import CaptureClock
 from headgan.codec.libopus import RATE, Bandwidth, OpusEncoder
 from headgan.codec.voice_copies import CopyMaker
 from headgan.proto.errors import UsageError
+from headgan.proto.voice import MAX_SILENT_BYTES, VOICE_FRAME_MS
 
-FRAME_MS = 40
+FRAME_MS = VOICE_FRAME_MS
 FRAME_SAMPLES = RATE * FRAME_MS // 1000
 DEFAULT_VOICE_KBPS = 12.0
 MIN_VOICE_KBPS, MAX_VOICE_KBPS = 6.0, 32.0
-# A frame this short says: from here on, silence.
-DTX_BYTES = 2
 # A device that stalled for longer starts anew.
 MAX_FILL_MS = 1000.0
 _FADE_SAMPLES = RATE // 200
@@ -37,7 +36,7 @@ class VoiceFrame:
     Attributes:
         number: rises by one each FRAME_MS; those of silence are left out.
         start_ms: when what the decoder gives for it was captured, by the clock of the capture times.
-        data: an Opus packet of one frame; up to DTX_BYTES: silence until the next.
+        data: an Opus packet of one frame; up to MAX_SILENT_BYTES: silence until the next.
         is_copy: a coarse one of a frame that was sent before.
     """
 
@@ -49,7 +48,7 @@ class VoiceFrame:
     @property
     def is_silence(self) -> bool:
         """Whether the speaker pauses from this frame on."""
-        return len(self.data) <= DTX_BYTES
+        return len(self.data) <= MAX_SILENT_BYTES
 
 
 def check_voice_kbps(kbps: float) -> None:
@@ -109,10 +108,10 @@ class VoiceEncoder:
             frames = self._start_anew(capture_ms, late_ms)
         elif late_ms > 0:
             self._take(np.zeros(round(late_ms * RATE / 1000), np.float32))
-            samples = _faded_in(samples)
+            samples = faded_in(samples)
         elif late_ms < 0:  # told twice
             cut = min(round(-late_ms * RATE / 1000), len(samples))
-            samples, capture_ms = _faded_in(samples[cut:]), capture_ms + 1000 * cut / RATE
+            samples, capture_ms = faded_in(samples[cut:]), capture_ms + 1000 * cut / RATE
         if len(samples):
             self._take(samples, capture_ms)
         return frames + self._full_frames()
@@ -160,8 +159,8 @@ def _bandwidth(kbps: float, *, has_copies: bool) -> Bandwidth | None:
     return "wide" if has_copies or kbps < _WIDE_BELOW_KBPS else None
 
 
-def _faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """So that it does not click after silence."""
+def faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same, float32 [N], louder and louder for its first 5 ms, so that it does not click after silence."""
     faded = samples.astype(np.float32)
     ramp = np.linspace(0, 1, _FADE_SAMPLES, dtype=np.float32)[: len(faded)]
     faded[: len(ramp)] *= ramp

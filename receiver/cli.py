@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from headgan.codec.libopus import OpusDecoder
+from headgan.codec.libopus import opus_library
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.codec.sound_devices import device_line
 from headgan.models.contacts import Contacts, check_name
@@ -105,7 +105,7 @@ def _can_hear(options: ReceiveOptions, *, listens: bool) -> bool:
     if options.speaker == NO_SOUND and options.record is None and not listens:
         return False
     try:
-        OpusDecoder()
+        opus_library()
     except DeviceError as error:
         sys.stderr.write(f"{PROG}: {error}; the call is silent\n")
         return False

@@ -142,10 +142,11 @@ class JitterBuffer(Generic[T]):
         """
         if self._last_capture_ms is None:
             return None
-        apart_ms = nearest_zero(capture_ms - self._last_capture_ms)
+        unwrapped = _nearest(capture_ms, self._last_capture_ms)
+        apart_ms = unwrapped - self._last_capture_ms
         if abs(apart_ms) > MAX_CLOCK_STEP_MS:
             raise WireError(f"a voice is {apart_ms / 1000:.0f} s away from the pictures")
-        return self._last_capture_ms + apart_ms
+        return unwrapped
 
     def hear(self, start_ms: float, now_ms: float) -> None:
         """Has sound that began at `start_ms`, and is here at `now_ms`, heard in time with its picture from now on.
@@ -193,8 +194,7 @@ class JitterBuffer(Generic[T]):
         if self._last_capture_ms is None:
             self._last_capture_ms = capture_ms
             return capture_ms
-        difference = nearest_zero(capture_ms - self._last_capture_ms)
-        unwrapped = self._last_capture_ms + difference
+        unwrapped = _nearest(capture_ms, self._last_capture_ms)
         self._last_capture_ms = max(self._last_capture_ms, unwrapped)
         return unwrapped
 
@@ -226,6 +226,11 @@ class JitterBuffer(Generic[T]):
             self._delay_ms = wanted
         else:
             self._delay_ms += _SHRINK * (wanted - self._delay_ms)
+
+
+def _nearest(capture_ms: int, last_ms: int) -> int:
+    """Of the times that `capture_ms`, modulo 2**32, may stand for, the one nearest to `last_ms`."""
+    return last_ms + nearest_zero(capture_ms - last_ms)
 
 
 def _share(transits: deque[tuple[float, float]], in_time: float) -> float:

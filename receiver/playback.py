@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
-from headgan.codec.voice import VoiceFrame
+from headgan.codec.voice import FRAME_MS, VoiceFrame
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
-from headgan.proto.voice import VOICE_FRAME_MS, VoiceNumbers, VoicePacket
+from headgan.proto.voice import VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
 from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
@@ -213,7 +213,7 @@ class Playback:
         numbers = self._voice_numbers.place(voice)
         oldest_ms: float | None = None
         for number, frame in zip(numbers, voice.frames, strict=True):
-            start_ms = float(last_ms - (numbers[-1] - number) * VOICE_FRAME_MS)
+            start_ms = float(last_ms - (numbers[-1] - number) * FRAME_MS)
             spoken = VoiceFrame(number, start_ms, frame.data, frame.is_copy)
             is_new = self.voice.push(spoken)
             if self._ears is not None:

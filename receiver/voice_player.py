@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from headgan.codec.libopus import RATE
 from headgan.codec.stage_times import percentiles
 from headgan.codec.time_stretch import lengthen, shorten
-from headgan.codec.voice import FRAME_MS, VoiceFrame
+from headgan.codec.voice import FRAME_MS, VoiceFrame, faded_in
 from headgan.codec.voice_decoder import VoiceDecoder
 
 _PER_MS = RATE / 1000
@@ -39,7 +39,7 @@ _KEPT_STARTS = 256
 
 
 @dataclass
-class VoiceCounts:
+class PlayedCounts:
     """What became of the sound.
 
     Attributes:
@@ -71,7 +71,7 @@ class VoicePlayer:
             wanted_ms: (when something is heard) to the time when that was said; None while nothing is to be heard.
             on_decoded: takes each 40 ms, float32 [1920] at 48 kHz, and when they were said; on the device's thread.
         """
-        self.counts = VoiceCounts()
+        self.counts = PlayedCounts()
         self._wanted_ms = wanted_ms
         self._on_decoded = on_decoded
         self._decoder = VoiceDecoder()
@@ -146,7 +146,7 @@ class VoicePlayer:
         frames = math.ceil((wanted_ms - self._starts[anchor] - _ROUNDING_MS) / FRAME_MS)
         frames = max(frames, min(self._starts) - anchor)
         self._next = anchor + frames
-        self._next_ms = self._start_of(self._next, self._starts[anchor] + frames * FRAME_MS)
+        self._next_ms = self._starts.get(self._next, self._starts[anchor] + frames * FRAME_MS)
         self._begins = True
 
     def _decode(self) -> NDArray[np.float32]:
@@ -157,15 +157,11 @@ class VoicePlayer:
         samples = self._decoder.decode(number)
         self._on_decoded(samples, self._next_ms)
         self._next = number + 1
-        self._next_ms = self._start_of(self._next, self._next_ms + FRAME_MS)
+        self._next_ms = self._starts.get(self._next, self._next_ms + FRAME_MS)
         if self._begins:
             self._begins = False
-            samples = samples.copy()
-            samples[:_FADE] *= np.linspace(0, 1, _FADE, dtype=np.float32)
+            samples = faded_in(samples)
         return samples
-
-    def _start_of(self, number: int, otherwise_ms: float) -> float:
-        return self._starts.get(number, otherwise_ms)
 
     def _fitted(self, samples: NDArray[np.float32], ahead_ms: float) -> NDArray[np.float32]:
         """The sound, a little longer or shorter if it is not heard with its picture."""

@@ -56,7 +56,6 @@ log = logging.getLogger(__name__)
 
 # The last frame goes over a channel that keeps no order: Bye must not overtake it.
 _BEFORE_BYE_S = 0.05
-_UNSEEN_NOTICE_S = 2.0
 
 
 @dataclass

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from headgan.codec.capture_clock import GAP_MS, CaptureClock
 from headgan.codec.libopus import RATE, OpusDecoder, packet_samples
 from headgan.codec.voice import (
-    DTX_BYTES,
     FRAME_MS,
     FRAME_SAMPLES,
     MAX_FILL_MS,
@@ -20,6 +19,7 @@ from headgan.codec.voice import (
     check_voice_kbps,
 )
 from headgan.proto.errors import UsageError
+from headgan.proto.voice import MAX_SILENT_BYTES
 
 Sound = NDArray[np.float32]
 BLOCK = 480
@@ -234,5 +234,5 @@ def test_the_clock_tells_gaps_from_chance() -> None:
 
 
 def test_silence_is_known_by_its_length() -> None:
-    assert VoiceFrame(0, 0.0, bytes(DTX_BYTES)).is_silence
-    assert not VoiceFrame(0, 0.0, bytes(DTX_BYTES + 1)).is_silence
+    assert VoiceFrame(0, 0.0, bytes(MAX_SILENT_BYTES)).is_silence
+    assert not VoiceFrame(0, 0.0, bytes(MAX_SILENT_BYTES + 1)).is_silence
