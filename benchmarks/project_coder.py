@@ -32,7 +32,7 @@ _NO_LIMIT = float("inf")
 # Of what a result holds.
 _VERSION = 2
 # Of the parameters, from the lowest rate.
-QUALITIES = (0.3, 0.5, 0.65, 0.8, 0.92)
+QUALITIES = (0.25, 0.46, 0.57, 0.71, 0.82)
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from headgan.codec.quantizer import BIT_WORTH, STEPS, Quantized, quantize, step_
 from headgan.codec.range_coder import RangeEncoder
 from headgan.proto.errors import UsageError
 
-DEFAULT_QUALITY = 0.8
+DEFAULT_QUALITY = 0.71
 # Bytes are whole: of several ways to round the one is taken whose bytes are used best. Worth of a bit, times BIT_WORTH.
 _ROUNDINGS = (0.7, 0.3, 1.5)
 # What a face that cannot be read costs, beyond its own frame: those after it may follow from it.

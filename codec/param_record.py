@@ -15,7 +15,7 @@ bytes, and the second may be predicted from the first.
 from dataclasses import dataclass
 
 from headgan.codec.param_code import POINT_SIZE, ParamCode
-from headgan.codec.quantizer import STEPS
+from headgan.codec.quantizer import STEPS, step_from_wire, step_on_wire
 from headgan.codec.range_coder import TOTAL, RangeDecoder, RangeEncoder
 from headgan.codec.residual_coder import ResidualModel, Surroundings, decode_residuals, encode_residuals
 from headgan.proto.errors import WireError
@@ -124,7 +124,7 @@ class RecordCoder:
         coder.encode(_LAG_STARTS[place], _LAG_STARTS[place + 1] - _LAG_STARTS[place])
         _encode_choice(coder, _SAME_STEP, earlier is not None and earlier.step == record.step, earlier)
         if earlier is None or earlier.step != record.step:
-            coder.encode_bits(record.step, _STEP_BITS)
+            coder.encode_bits(step_on_wire(record.step), _STEP_BITS)
         is_same = earlier is not None and earlier.references == record.references
         _encode_choice(coder, _SAME_REFERENCES, is_same, earlier)
         if not is_same:
@@ -145,9 +145,7 @@ class RecordCoder:
             WireError: the bytes are none that the encoder writes.
         """
         is_same = earlier is not None and coder.decode(_SAME_STEP) == 0
-        step = earlier.step if earlier is not None and is_same else coder.decode_bits(_STEP_BITS)
-        if step >= len(STEPS):
-            raise WireError(f"face parameters: step {step}, there are {len(STEPS)}")
+        step = earlier.step if earlier is not None and is_same else _decode_step(coder)
         if earlier is not None and coder.decode(_SAME_REFERENCES) == 0:
             references = earlier.references
         else:
@@ -169,3 +167,10 @@ def _encode_choice(
     if earlier is not None:
         place = 0 if is_same else 1
         coder.encode(starts[place], starts[place + 1] - starts[place])
+
+
+def _decode_step(coder: RangeDecoder) -> int:
+    number = coder.decode_bits(_STEP_BITS)
+    if number >= len(STEPS):
+        raise WireError(f"face parameters: step {number}, there are {len(STEPS)}")
+    return step_from_wire(number)

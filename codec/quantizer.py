@@ -16,8 +16,9 @@ from headgan.codec.param_code import UNITS_PER_PX
 from headgan.codec.residual_coder import ResidualModel, Surroundings, class_of, scale_index
 from headgan.proto.errors import UsageError
 
-# Four an octave, from 0.06 to 4.8 pixels.
-STEPS = tuple(round(4 * 2 ** (index / 4)) for index in range(26))
+# From 1/64 to 3/64 pixel, then four an octave to 4.8 pixels.
+_FINEST = (1, 2, 3)
+STEPS = (*_FINEST, *(round(4 * 2 ** (index / 4)) for index in range(26)))
 # Squared steps that a bit is worth.
 BIT_WORTH = 0.10
 MAX_QUALITY = 1.0
@@ -32,6 +33,16 @@ def step_of(quality: float) -> int:
     if not 0 <= quality <= MAX_QUALITY:
         raise UsageError(f"a quality of {quality:g}: give 0 (coarse) to 1 (fine)")
     return round((1 - quality) * (len(STEPS) - 1))
+
+
+def step_on_wire(index: int) -> int:
+    """The number that stands for a step in packets and files: the finest three came last."""
+    return (index - len(_FINEST)) % len(STEPS)
+
+
+def step_from_wire(number: int) -> int:
+    """The inverse of `step_on_wire`, for numbers below that of STEPS."""
+    return (number + len(_FINEST)) % len(STEPS)
 
 
 @dataclass(frozen=True)

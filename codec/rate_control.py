@@ -44,9 +44,9 @@ class CodingLevel:
 
 
 LEVELS = (
-    *(CodingLevel(step) for step in range(18)),
-    *(CodingLevel(step, calm) for step, calm in ((18, 1.5), (19, 2.0), (20, 3.0))),
-    *(CodingLevel(20, 3.0, every) for every in (2, 3, 4)),
+    *(CodingLevel(step) for step in range(21)),
+    *(CodingLevel(step, calm) for step, calm in ((21, 1.5), (22, 2.0), (23, 3.0))),
+    *(CodingLevel(23, 3.0, every) for every in (2, 3, 4)),
     CodingLevel(len(STEPS) - 1, 4.0, 5),
 )
 # The last level that sends every frame.
@@ -56,7 +56,7 @@ _LAST_WHOLE = max(place for place, level in enumerate(LEVELS) if level.every == 
 class RateControl:
     """For one stream."""
 
-    def __init__(self, kbps: float, *, first: int = 8) -> None:
+    def __init__(self, kbps: float, *, first: int = 11) -> None:
         """Args: kbps: kbit/s to hold, of the parameters' records; first: the level to begin with.
 
         Raises:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headgan.codec.param_code import POINT_SIZE, UNITS_PER_PX, params_from, shipped_code, vector_of
-from headgan.codec.quantizer import STEPS, quantize, step_of
+from headgan.codec.quantizer import STEPS, quantize, step_from_wire, step_of, step_on_wire
 from headgan.codec.residual_coder import ResidualModel, Surroundings
 from headgan.models.eyes import LIDS
 from headgan.models.fitting import project
@@ -26,6 +26,14 @@ def test_quality_is_a_step() -> None:
     for quality in (-0.1, 1.1, float("nan")):
         with pytest.raises(UsageError, match="quality"):
             step_of(quality)
+
+
+def test_each_step_has_its_number_on_the_wire() -> None:
+    numbers = [step_on_wire(index) for index in range(len(STEPS))]
+    assert sorted(numbers) == list(range(len(STEPS))) and len(STEPS) <= 32
+    assert [step_from_wire(number) for number in numbers] == list(range(len(STEPS)))
+    # As PROTOCOL.md has it.
+    assert [STEPS[step_from_wire(number)] for number in (0, 5, 25, 26, 28)] == [4, 10, 304, 1, 3]
 
 
 @given(
