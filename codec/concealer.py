@@ -4,7 +4,7 @@ Measured on 18 clips with 10 % of the packets lost: a frame that is missing is 1
 1.2 if it goes on like this (`headgan-bench parameters`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ _NEAR_FRAMES = 4.5
 @dataclass(frozen=True, eq=False)
 class _Seen:
     vector: NDArray[np.float64]
+    drift: NDArray[np.int16]
     time_ms: float
 
 
@@ -36,7 +37,7 @@ class Concealer:
     def saw(self, params: FaceParams, time_ms: float) -> None:
         """Takes a face that was shown; one that is not later than the last is of no use."""
         if self._last is None or time_ms > self._last.time_ms:
-            self._before, self._last = self._last, _Seen(vector_of(params), time_ms)
+            self._before, self._last = self._last, _Seen(vector_of(params), params.drift, time_ms)
 
     def forget(self) -> None:
         """The next face is not where the last one was."""
@@ -57,4 +58,5 @@ class Concealer:
             return None
         reach = DAMPING * (1 - DAMPING**number) / (1 - DAMPING)
         moved = (last.vector - before.vector) / max(frames, 1.0)
-        return last.time_ms + number * frame_ms, params_from(last.vector + reach * moved)
+        params = replace(params_from(last.vector + reach * moved), drift=last.drift)
+        return last.time_ms + number * frame_ms, params

@@ -4,10 +4,11 @@ A face that follows from one that has not come waits for it a little; what is no
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from headgan.codec.drift import DRIFT_SHAPE
 from headgan.codec.param_code import ParamCode, shipped_code
 from headgan.codec.param_record import MAX_LAG, FaceState, RecordCoder
 from headgan.codec.params import FaceParams
@@ -46,11 +47,11 @@ class ParamDecoder:
         unreadable: packets that came and could not be read, as what they follow from never came.
     """
 
-    def __init__(self, code: ParamCode | None = None) -> None:
-        """Args: code: the one that ships if None."""
+    def __init__(self, code: ParamCode | None = None, *, has_drift: bool = False) -> None:
+        """Args: code: the one that ships if None; has_drift: whether records say how the rest of the picture moved."""
         self.unreadable = 0
         self._code = code or shipped_code()
-        self._coder = RecordCoder(self._code)
+        self._coder = RecordCoder(self._code, has_drift=has_drift)
         self._states: dict[int, FaceState] = {}
         self._newest = -1
         self._waiting: dict[int, _Waiting] = {}
@@ -117,7 +118,8 @@ class ParamDecoder:
         return faces
 
     def _params(self, state: FaceState) -> FaceParams:
-        params = self._code.params_of(np.array(state.values))
+        drift = np.array(state.drift, np.int16).reshape(DRIFT_SHAPE)
+        params = replace(self._code.params_of(np.array(state.values)), drift=drift)
         if (fault := params.fault()) is not None:
             raise WireError(f"face parameters: {fault}")
         return params

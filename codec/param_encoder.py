@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.param_code import POINT_SIZE, UNITS_PER_PX, ParamCode, shipped_code
-from headgan.codec.param_record import LAGS, MAX_LAG, FaceState, Record, RecordCoder, surroundings
+from headgan.codec.param_record import LAGS, MAX_LAG, NO_DRIFT, FaceState, Record, RecordCoder, surroundings
 from headgan.codec.params import FaceParams
 from headgan.codec.quantizer import BIT_WORTH, STEPS, Quantized, quantize, step_of
 from headgan.codec.range_coder import RangeEncoder
@@ -89,9 +89,17 @@ class ParamEncoder:
         quality: float = DEFAULT_QUALITY,
         loses: bool = True,
         rate_fps: float = 25.0,
+        has_drift: bool = False,
         code: ParamCode | None = None,
     ) -> None:
-        """Args: quality: 0 (coarse) to 1 (fine); loses: whether packets can be lost; code: the one that ships if None.
+        """For one stream.
+
+        Args:
+            quality: 0 (coarse) to 1 (fine).
+            loses: whether packets can be lost.
+            rate_fps: of the frames.
+            has_drift: whether the other side reads how the rest of the picture moved; it is left out otherwise.
+            code: the one that ships if None.
 
         Raises:
             UsageError: the quality is not within 0 to 1.
@@ -99,7 +107,7 @@ class ParamEncoder:
         self.step = step_of(quality)
         self.calm = 1.0
         self._code = code or shipped_code()
-        self._coder = RecordCoder(self._code)
+        self._coder = RecordCoder(self._code, has_drift=has_drift)
         self._loses = loses
         self._max_chain = max(1, round(_MAX_CHAIN_S * rate_fps))
         self._loss = _LOSS_AT_FIRST
@@ -177,11 +185,12 @@ class ParamEncoder:
         bit_worth = self.calm * BIT_WORTH * (STEPS[self.step] / UNITS_PER_PX) ** 2
         base, quantized = self._choose_base(point, packet, number, bit_worth)
         lag, earlier = self._follow(number, base)
+        drift = self._drift_change(face.params, earlier)
         best: tuple[float, RangeEncoder, Record] | None = None
         for rounding in _ROUNDINGS if is_last else _ROUNDINGS[:1]:
             if rounding != _ROUNDINGS[0]:
                 quantized = self._quantize(point, earlier, lag, rounding)
-            record = Record(lag, self.step, face.references, quantized.residuals)
+            record = Record(lag, self.step, face.references, quantized.residuals, drift)
             if best is not None and record == best[2]:
                 continue
             tried = coder.copy()
@@ -211,6 +220,13 @@ class ParamEncoder:
             lag, earlier = self._follow(number, base)
             ways.append((base, self._quantize(point, earlier, lag, _ROUNDINGS[0])))
         return min(ways, key=cost)
+
+    def _drift_change(self, params: FaceParams, earlier: FaceState | None) -> tuple[int, ...]:
+        """What has to be added to the drift of an earlier face."""
+        if not self._coder.has_drift:
+            return NO_DRIFT
+        before = earlier.drift if earlier else NO_DRIFT
+        return tuple(now - then for now, then in zip(params.drift.ravel().tolist(), before, strict=True))
 
     def _follow(self, number: int, base: int | None) -> tuple[int, FaceState | None]:
         """Lag and state of what a face follows from."""

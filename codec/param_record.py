@@ -7,6 +7,7 @@ A face is predicted from an earlier one that the other side has, named by how ma
     step        same as in the earlier face, or which
     references  same as in the earlier face, or how many and which
     residuals   36, see residual_coder.py
+    drift       how it differs from the earlier face's, see drift_coder.py; only where both ends know of it
 
 Without an earlier face step and references are always said. The faces of one packet follow each other in one string of
 bytes, and the second may be predicted from the first.
@@ -14,6 +15,8 @@ bytes, and the second may be predicted from the first.
 
 from dataclasses import dataclass
 
+from headgan.codec.drift import DRIFT_NODES, MAX_DRIFT
+from headgan.codec.drift_coder import decode_drift, encode_drift, moved_nodes
 from headgan.codec.param_code import POINT_SIZE, ParamCode
 from headgan.codec.quantizer import STEPS, step_from_wire, step_on_wire
 from headgan.codec.range_coder import TOTAL, RangeDecoder, RangeEncoder
@@ -50,6 +53,8 @@ _LIMIT = 1 << 26
 _SAME_STEP = (0, round(TOTAL * 0.97), TOTAL)
 _SAME_REFERENCES = (0, round(TOTAL * 0.98), TOTAL)
 _STEP_BITS, _COUNT_BITS, _NUMBER_BITS = 5, 4, 8
+NO_DRIFT = (0,) * (2 * DRIFT_NODES)
+_NO_NODE = (False,) * DRIFT_NODES
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,8 @@ class FaceState:
         lag: how many frames that took; 1 if there was none.
         step: index of the step that it was coded with.
         references: numbers of those to draw it from.
+        drift: 128 whole numbers, x and y of each node in pixels.
+        moved: which of the 64 nodes moved since the face that it was predicted from.
     """
 
     values: tuple[int, ...]
@@ -69,6 +76,8 @@ class FaceState:
     lag: int
     step: int
     references: tuple[int, ...] = ()
+    drift: tuple[int, ...] = NO_DRIFT
+    moved: tuple[bool, ...] = _NO_NODE
 
 
 def surroundings(earlier: FaceState | None, lag: int, step: int) -> Surroundings:
@@ -89,12 +98,14 @@ class Record:
         step: index of its step.
         references: numbers of those to draw it from.
         residuals: 36 whole numbers of steps.
+        drift: 128 whole numbers of pixels that are added to the earlier face's.
     """
 
     lag: int
     step: int
     references: tuple[int, ...]
     residuals: tuple[int, ...]
+    drift: tuple[int, ...] = NO_DRIFT
 
     def state(self, earlier: FaceState | None) -> FaceState:
         """The face, from the one that it was predicted from.
@@ -107,16 +118,25 @@ class Record:
         values = tuple(one + other for one, other in zip(base, moved, strict=True))
         if max(map(abs, values)) > _LIMIT:
             raise WireError("face parameters: a coefficient is beyond what a face can be")
-        if earlier is None:
-            return FaceState(values, (0,) * POINT_SIZE, 1, self.step, self.references)
-        return FaceState(values, moved, self.lag, self.step, self.references)
+        drift = tuple(
+            one + other for one, other in zip(earlier.drift if earlier else NO_DRIFT, self.drift, strict=True)
+        )
+        if max(map(abs, drift)) > MAX_DRIFT:
+            raise WireError(f"face parameters: a drift of more than {MAX_DRIFT} pixels")
+        change, lag = ((0,) * POINT_SIZE, 1) if earlier is None else (moved, self.lag)
+        return FaceState(values, change, lag, self.step, self.references, drift, moved_nodes(self.drift))
 
 
 class RecordCoder:
-    """Codes records; keeps nothing between them."""
+    """Codes records; keeps nothing between them.
 
-    def __init__(self, code: ParamCode) -> None:
+    Attributes:
+        has_drift: whether they say how the rest of the picture moved.
+    """
+
+    def __init__(self, code: ParamCode, *, has_drift: bool = False) -> None:
         self.model = ResidualModel(code)
+        self.has_drift = has_drift
 
     def encode(self, coder: RangeEncoder, record: Record, earlier: FaceState | None) -> None:
         """Writes a face; earlier: what it was predicted from, None for lag 0."""
@@ -133,6 +153,8 @@ class RecordCoder:
                 coder.encode_bits(number >> _NUMBER_BITS, _NUMBER_BITS)
                 coder.encode_bits(number & (1 << _NUMBER_BITS) - 1, _NUMBER_BITS)
         encode_residuals(self.model, coder, record.residuals, surroundings(earlier, record.lag, record.step))
+        if self.has_drift:
+            encode_drift(coder, record.drift, earlier.moved if earlier else _NO_NODE)
 
     def decode_lag(self, coder: RangeDecoder) -> int:
         """By how many frames the face that this one is predicted from is older; 0 for none."""
@@ -157,7 +179,8 @@ class RecordCoder:
                 for _ in range(count)
             )
         residuals = decode_residuals(self.model, coder, surroundings(earlier, lag, step))
-        return Record(lag, step, references, tuple(residuals))
+        drift = decode_drift(coder, earlier.moved if earlier else _NO_NODE) if self.has_drift else NO_DRIFT
+        return Record(lag, step, references, tuple(residuals), drift)
 
 
 def _encode_choice(

@@ -1,7 +1,7 @@
-"""What one frame says about a face: 28 expression, 7 camera and 2 gaze numbers, and their bytes.
+"""What one frame says about a face: 28 expression, 7 camera and 2 gaze numbers, how the rest moved, and their bytes.
 
 Letters of the paper: p^exp_t is `expression`, c_t is `camera`. The bytes of this first format are plain
-floats:
+floats, and say nothing of the rest:
 
     offset  size  field
     0       1     format, 1
@@ -11,11 +11,12 @@ floats:
     149           end; all little-endian IEEE 754
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.drift import DRIFT_SHAPE, MAX_DRIFT, no_drift
 from headgan.proto.errors import WireError
 
 EXPRESSION_SIZE = 28
@@ -43,11 +44,13 @@ class FaceParams:
             widths from the crop's centre (-1 to 1 inside the crop).
         gaze: float32 [2], how far the irises are from rest, right and down in the head's frame, in half eye
             widths.
+        drift: int16 [8, 8, 2], x-y in pixels of the crop, -127 to 127: how far what is no face has moved, see drift.py.
     """
 
     expression: NDArray[np.float32]
     camera: NDArray[np.float32]
     gaze: NDArray[np.float32]
+    drift: NDArray[np.int16] = field(default_factory=no_drift)
 
     @property
     def quaternion(self) -> NDArray[np.float32]:
@@ -65,7 +68,7 @@ class FaceParams:
         return self.camera[5:7]
 
     def to_array(self) -> NDArray[np.float32]:
-        """Float32 [37]: expression, camera, gaze."""
+        """Float32 [37]: expression, camera, gaze; the drift is not among them."""
         return np.concatenate([self.expression, self.camera, self.gaze])
 
     @classmethod
@@ -89,6 +92,8 @@ class FaceParams:
             return "the rotation is no unit quaternion"
         if not MIN_SCALE <= self.scale <= MAX_SCALE:
             return f"scale {self.scale:g}, must be {MIN_SCALE} to {MAX_SCALE:g}"
+        if self.drift.shape != DRIFT_SHAPE or np.abs(self.drift).max() > MAX_DRIFT:
+            return f"a drift beyond {MAX_DRIFT} pixels, or not of the shape {DRIFT_SHAPE}"
         return None
 
     def to_bytes(self) -> bytes:

@@ -3,7 +3,7 @@
 FaceParams ── project ──┬─ render_pncc ── pncc ────────┐
                         ├─ render_eyes ── eyes ────────┤
                         ├─ render_landmarks ───────────┤  in place of pncc, where the generator asks for it
-                        ├─ FlowPrior ──── source_grid ─┤
+                        ├─ FlowPrior ── moved_prior ───┤  by the drift
                         └─ mouth_mask ─── mouth ───────┴─ Generator ── picture
 """
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.models.codes import render_landmarks
+from headgan.models.drift_field import moved_prior
 from headgan.models.eyes import render_eyes
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
@@ -77,7 +78,8 @@ class Reconstructor:
     def view(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> View:
         """What the generator is given to draw `params` from this reference, alone or beside others; see `draw`."""
         points = project(self._model, self._identity, params)
-        prior = self._prior.prior(params, points)
+        drift = params.drift - self.reference.params.drift
+        prior = moved_prior(self._prior.prior(params, points), drift)
         frame = GeneratorFrame(
             prior.source_grid,
             prior.uncovered,

@@ -15,6 +15,7 @@ from headgan.models.clip_sound import read_sound
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
+from headgan.models.metrics.clip_drift import DriftFinder
 from headgan.models.metrics.clip_memory import ClipMemory, MemorySettings, Moment, fill_memory
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
@@ -30,7 +31,7 @@ from headgan.proto.errors import FaceError, UsageError
 
 # As `headgan track` does it: the identity is taken from all over the clip.
 IDENTITY_FRAMES = 40
-# Frames a second that a memory may choose from.
+# Frames a second that a memory may choose from, and of which the drift is looked for.
 _CANDIDATES_FPS = 5
 
 
@@ -44,6 +45,7 @@ class Sampling:
         best_reference: take the best of the frames as the reference, the first if False.
         smoothing: of the tracked points; None for none.
         memory: how many references, and what they may cost; with more than one the first frame is the first of them.
+        drift: whether frames say how the rest of the picture moved.
     """
 
     every: int = 1
@@ -51,6 +53,7 @@ class Sampling:
     best_reference: bool = False
     smoothing: OneEuroSettings | None = None
     memory: MemorySettings = field(default_factory=MemorySettings)
+    drift: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +196,8 @@ def read_clip(
         still = encode_still(seen[chosen].picture_rgb)
         picture = decode_still(still.data, still.media_type)
         references = (ReferenceImage(picture, identity, seen[chosen].params),)
+    if sampling.drift:
+        seen, references = _with_drift(seen, DriftFinder(model, references), memory)
     return ClipFrames(
         references,
         seen[chosen].points,
@@ -236,6 +241,21 @@ def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel
     )
 
 
+def _with_drift(
+    seen: Mapping[int, SeenFrame], finder: DriftFinder, memory: ClipMemory | None
+) -> tuple[dict[int, SeenFrame], tuple[ReferenceImage, ...]]:
+    """The frames with how the rest of their pictures moved, and the references with theirs."""
+    pictures = [] if memory is None else [original.picture_rgb for original in memory.originals]
+    moved: dict[int, SeenFrame] = {}
+    for place, frame in seen.items():
+        params = finder.see(frame.picture_rgb, frame.params, frame.references[0])
+        moved[place] = replace(frame, params=params)
+        for number, picture in enumerate(pictures):
+            if picture is frame.picture_rgb:
+                finder.captured(number, params)
+    return moved, finder.references
+
+
 def _heard(path: Path, seen: Mapping[int, SeenFrame], pts_ms: Mapping[int, float]) -> dict[int, SeenFrame]:
     """The frames with what is heard at their time; as they are, if the clip has no sound."""
     sound = read_sound(path)
@@ -256,7 +276,8 @@ def _identity(tracked: Sequence[_Tracked], model: MorphableModel) -> NDArray[np.
 
 def _track(path: Path, sampling: Sampling, tracker: FaceTracker, rate_fps: float) -> list[_Tracked]:
     """The frames with a face, up to the last that is needed."""
-    stride = max(1, round(rate_fps / _CANDIDATES_FPS)) if sampling.memory.references > 1 else None
+    looks_between = sampling.drift or sampling.memory.references > 1
+    stride = max(1, round(rate_fps / _CANDIDATES_FPS)) if looks_between else None
     tracker.reset()
     tracked: list[_Tracked] = []
     crop: Crop | None = None

@@ -47,6 +47,9 @@ class EvaluateOptions:
         False, "also say what the generator would be worth if it knew the true flow, or the true face"
     )
     deaf: bool = option(False, "do not let networks that were trained with sound hear the clips")
+    drift: bool = option(
+        False, "move what is no face as a call does; without it only the face's numbers draw"
+    )
     videos: bool = option(False, "also write each clip, real and drawn beside each other")
 
 
@@ -90,6 +93,10 @@ def _settings(options: EvaluateOptions) -> Settings:
         raise UsageError(f"--fused {options.fused}: give 1 to the number of --references")
     if not options.kbps > 0:
         raise UsageError(f"--kbps {options.kbps:g}: give more than 0")
+    if options.drift and options.driving == "cross":
+        raise UsageError(
+            "--drift: another person's surroundings do not move as those of the clip; leave it out"
+        )
     for name in ("model", "identity_model", "inception"):
         path = getattr(options, name)
         if path is not None and not path.is_file():
@@ -101,6 +108,7 @@ def _settings(options: EvaluateOptions) -> Settings:
             options.reference == "best",
             smoothing_settings(options.smoothing),
             MemorySettings(options.references, options.kbps, options.fused),
+            options.drift,
         ),
         model=options.model,
         is_cross=options.driving == "cross",

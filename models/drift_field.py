@@ -1,0 +1,47 @@
+"""A drift in, where each pixel is to be fetched from out.
+
+What a reference's picture has to be shifted by is the difference of two drifts, smooth between the nodes.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.models.flow_prior import Prior, pixel_grid
+from headgan.models.pncc import CROP_SIZE
+
+
+def field_of(drift: NDArray[np.integer], size: int) -> NDArray[np.float32]:
+    """Float32 [size, size, 2], in pixels of a picture of that size; drift: [8, 8, 2], in pixels of the crop."""
+    small = drift.astype(np.float32) * np.float32(size / CROP_SIZE)
+    field: NDArray[np.float32] = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
+    return field
+
+
+def moved_picture(picture: NDArray[np.uint8], drift: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """A picture, [size, size] or [size, size, 3], of which each pixel is fetched from where the drift has it."""
+    places = _places(field_of(drift, len(picture)))
+    moved: NDArray[np.uint8] = cv2.remap(
+        picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return moved
+
+
+def moved_prior(prior: Prior, drift: NDArray[np.integer]) -> Prior:
+    """What geometry says, shifted; drift: the frame's less the reference's."""
+    if not drift.any():
+        return prior
+    field = field_of(drift, CROP_SIZE)
+    places = _places(field)
+    # The displacement is fetched, not the place, which would stand still beyond the picture's border.
+    displacement = prior.source_grid - pixel_grid(CROP_SIZE)
+    fetched = cv2.remap(displacement, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    uncovered = cv2.remap(prior.uncovered, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    shifted = pixel_grid(CROP_SIZE) + field * np.float32(2 / CROP_SIZE)
+    return Prior(shifted + fetched, uncovered)
+
+
+def _places(field: NDArray[np.float32]) -> NDArray[np.float32]:
+    rows, columns = np.mgrid[: field.shape[0], : field.shape[1]].astype(np.float32)
+    places: NDArray[np.float32] = np.stack([columns, rows], axis=-1) + field
+    return places

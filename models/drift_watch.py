@@ -1,0 +1,81 @@
+"""What the geometry draws and the true picture in, the drift that brings them together out: the sender's half.
+
+drawn, moved by the drift so far ─┬─ optical flow to the picture ── mean around each node ── proposed
+                                  └─ for each node: is the proposal worth its bits?
+
+A node follows only where that lowers the squared error around it by more than its bits are worth. So a node on a plain
+wall, where flow is a guess, stays, and noise costs nothing. All of it happens at half size.
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.drift import DRIFT_SIDE, MAX_DRIFT, no_drift
+from headgan.models.drift_field import moved_picture
+from headgan.models.pncc import CROP_SIZE
+
+_SIZE = CROP_SIZE // 2
+_NODE = _SIZE / DRIFT_SIDE
+# Flow counts by the squared gradient of the brightness, plus this.
+_PLAIN = 30.0
+# Squared levels of a node's surroundings that a bit is worth, and what bits are taken for: a node that moves, a pixel.
+BIT_WORTH = 16.0
+_BITS_MOVED, _BITS_PIXEL = 3.0, 0.7
+
+
+class DriftWatch:
+    """Of one call or clip; frames in the order of their times."""
+
+    def __init__(self, bit_worth: float = BIT_WORTH) -> None:
+        """Args: bit_worth: squared levels."""
+        self._bit_worth = bit_worth
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._drift = no_drift()
+
+    def see(
+        self, drawn_rgb: NDArray[np.uint8], reference_drift: NDArray[np.int16], picture_rgb: NDArray[np.uint8]
+    ) -> NDArray[np.int16]:
+        """The drift of a frame, int16 [8, 8, 2].
+
+        Args:
+            drawn_rgb: uint8 [256, 256, 3], what geometry makes of a reference for this frame, without any drift.
+            reference_drift: of that reference.
+            picture_rgb: uint8 [256, 256, 3], the frame.
+        """
+        drawn, truth = _half(drawn_rgb), _half(picture_rgb)
+        before = self._drift - reference_drift
+        moved = moved_picture(drawn, before)
+        proposed = before + np.round(_around_nodes(self._flow.calc(truth, moved, None), truth) * 2).astype(
+            np.int16
+        )
+        proposed = np.clip(proposed, -MAX_DRIFT - reference_drift, MAX_DRIFT - reference_drift)
+        change = np.abs(proposed - before).sum(axis=-1)
+        gain = _error(moved, truth) - _error(moved_picture(drawn, proposed), truth)
+        is_worth = (change > 0) & (gain > self._bit_worth * (_BITS_MOVED + _BITS_PIXEL * change))
+        self._drift = (np.where(is_worth[..., None], proposed, before) + reference_drift).astype(np.int16)
+        return self._drift
+
+
+def _half(picture_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    small = cv2.resize(picture_rgb, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)
+    grey: NDArray[np.uint8] = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+    return grey
+
+
+def _around_nodes(flow: NDArray[np.float32], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Float32 [8, 8, 2]: the mean flow around each node, where there is something to see."""
+    across, down = (cv2.Sobel(truth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
+    weight = cv2.GaussianBlur(across * across + down * down + _PLAIN, (0, 0), 1.5)[..., None]
+    total = cv2.GaussianBlur(np.concatenate([flow * weight, weight], axis=-1), (0, 0), _NODE / 2)
+    mean = total[..., :2] / total[..., 2:]
+    nodes: NDArray[np.float32] = cv2.resize(mean, (DRIFT_SIDE, DRIFT_SIDE), interpolation=cv2.INTER_AREA)
+    return nodes
+
+
+def _error(drawn: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Float32 [8, 8]: mean squared difference around each node."""
+    difference = drawn.astype(np.float32) - truth
+    around = cv2.GaussianBlur(difference * difference, (0, 0), 0.35 * _NODE)
+    nodes: NDArray[np.float32] = cv2.resize(around, (DRIFT_SIDE, DRIFT_SIDE), interpolation=cv2.INTER_AREA)
+    return nodes
