@@ -19,13 +19,12 @@ from headgan.codec.param_code import ParamCode, shipped_code
 from headgan.codec.param_encoder import DEFAULT_QUALITY, Face, ParamEncoder
 from headgan.codec.params import FaceParams
 from headgan.codec.quantizer import STEPS, step_of
+from headgan.codec.reference_params import REFERENCE_QUALITY
 from headgan.proto.errors import UsageError
 
 # Seconds of a chunk of parameters, whose first face stands for itself. Of 1.2 kbit/s that takes 5 %; with chunks of one
 # second it would be 10 %, with those of four 3 %.
 SEGMENT_S = 2.0
-# Of the faces of references: steps of 1/16 pixel.
-_REFERENCE_QUALITY = 0.89
 # What is left of a segment's bytes may be spent on the next ones, as many segments' worth.
 _MOST_SAVED = 1.0
 _MOST_OWED = 2.0
@@ -104,8 +103,9 @@ class HgnEncoder:
         self.parameter_bytes = 0
         self._header = header
         self._rate = RateHolder(step_of(quality), kbps)
-        self._params = ParamEncoder(loses=False, code=code, rate_fps=float(header.rate_fps))
-        self._fine = ParamEncoder(quality=_REFERENCE_QUALITY, loses=False, code=code)
+        drifts, rate_fps = header.has_drift, float(header.rate_fps)
+        self._params = ParamEncoder(loses=False, code=code, rate_fps=rate_fps, has_drift=drifts)
+        self._fine = ParamEncoder(quality=REFERENCE_QUALITY, loses=False, code=code, has_drift=drifts)
         self._segment: list[Face | None] = []
         self._segments = 0
         self._references = 0

@@ -12,7 +12,8 @@ from headgan.proto.errors import WireError
 from headgan.proto.wire_fields import check_length, check_range
 
 MAGIC = b"\x89HGN"
-VERSION = 1
+# Version 1 says nothing of how what is no face moves.
+VERSIONS = (1, 2)
 # Frames of a chunk of parameters.
 MAX_SEGMENT_FRAMES = 512
 MAX_RATE_FPS = 240
@@ -41,6 +42,7 @@ class HgnHeader:
         packet_ms: length of a packet of Opus, 0 if there is no sound.
         pre_skip: samples at 48 kHz to leave out at the beginning of the sound.
         identity: float32 [n], the person's identity coefficients, as `stored_identity` leaves them.
+        has_drift: whether faces and references say how the rest of the picture moved.
     """
 
     model_id: bytes
@@ -50,6 +52,7 @@ class HgnHeader:
     packet_ms: int
     pre_skip: int
     identity: NDArray[np.float32]
+    has_drift: bool = True
 
     def __post_init__(self) -> None:
         check_length("header: model", self.model_id, _ID_BYTES, _ID_BYTES)
@@ -84,7 +87,12 @@ class HgnHeader:
             len(self.identity),
         )
         fields = self.model_id + self.code_id + b"".join(varint(number) for number in numbers)
-        data = MAGIC + bytes([VERSION]) + fields + self.identity.astype(_IDENTITY_FLOAT).tobytes()
+        data = (
+            MAGIC
+            + bytes([VERSIONS[self.has_drift]])
+            + fields
+            + self.identity.astype(_IDENTITY_FLOAT).tobytes()
+        )
         return data + checksum(data)
 
     @classmethod
@@ -99,8 +107,8 @@ class HgnHeader:
         reader = ChunkReader("header", data)
         reader.take(len(MAGIC))
         version = reader.u8()
-        if version != VERSION:
-            raise WireError(f"a .hgn file of version {version}; this headgan reads version {VERSION}")
+        if version not in VERSIONS:
+            raise WireError(f"a .hgn file of version {version}; this headgan reads versions 1 and 2")
         model_id, code_id = reader.take(_ID_BYTES), reader.take(_ID_BYTES)
         numerator, denominator, segment_frames, packet_ms, pre_skip, count = (
             reader.varint() for _ in range(6)
@@ -115,7 +123,8 @@ class HgnHeader:
         check_range("header: frames a second, below the line", denominator, 1, _MAX_RATE_PART)
         rate_fps = Fraction(numerator, denominator)
         values = identity.astype(np.float32)
-        return cls(model_id, code_id, rate_fps, segment_frames, packet_ms, pre_skip, values), size
+        has_drift = version == VERSIONS[True]
+        return cls(model_id, code_id, rate_fps, segment_frames, packet_ms, pre_skip, values, has_drift), size
 
 
 def stored_identity(identity: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -134,7 +134,7 @@ class HgnReader:
 
     def decode(self, has_face: tuple[bool, ...], records: bytes) -> dict[int, DecodedFace]:
         """The faces of records by their places; raises WireError if they do not stand for themselves."""
-        faces = ParamDecoder(self._code).decode(0, has_face, records)
+        faces = ParamDecoder(self._code, has_drift=self.header.has_drift).decode(0, has_face, records)
         if len(faces) != sum(has_face):
             raise WireError("parameters: a face follows from one that is not there")
         return {face.number: face for face in faces}

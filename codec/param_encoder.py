@@ -115,6 +115,15 @@ class ParamEncoder:
         self._packets: dict[int, _Packet] = {}
 
     @property
+    def has_drift(self) -> bool:
+        """Whether records say how what is no face moves; to be set before the first frame."""
+        return self._coder.has_drift
+
+    @has_drift.setter
+    def has_drift(self, has_drift: bool) -> None:
+        self._coder.has_drift = has_drift
+
+    @property
     def loss(self) -> float:
         """The share of packets that is lost, as far as is known, 0 to 1."""
         return self._loss

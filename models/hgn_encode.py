@@ -10,7 +10,7 @@ drawn from in the next frame.
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from headgan.codec.param_encoder import DEFAULT_QUALITY, Face
 from headgan.codec.picture_coder import PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS, ReferencePlanner
 from headgan.codec.video import VideoWriter
+from headgan.models.drift_finder import DriftFinder
 from headgan.models.face_stream import FaceStream, StreamFrame
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
@@ -150,6 +151,9 @@ class _References:
     ) -> None:
         """Writes the first."""
         self._model, self._identity = model, first.identity
+        self._drift = DriftFinder(model)
+        # Those that a frame may be drawn from, by number, and the one of the last frame.
+        self._images, self._best = {0: first}, 0
         self._encoder, self._file = encoder, file
         self._named, self._kbps = settings.named, settings.kbps
         self._paid_bytes = self._later_bytes = self._later = self._last_bytes = 0
@@ -167,16 +171,24 @@ class _References:
         if frame.params is None:
             self._file.write(self._encoder.add_frame(None))
             return
-        image = ReferenceImage(frame.crop_rgb, self._identity, frame.params)
+        params = self._drift.see(frame.crop_rgb, frame.params, self._images[self._best])
+        frame = replace(frame, params=params)
+        image = ReferenceImage(frame.crop_rgb, self._identity, params)
         descriptor = describe_reference(self._model, image)
         proposal = self._planner.saw(descriptor, frame, now_ms) if self._affords(now_ms) else None
         used = self._planner.choose(descriptor, self._named)
-        self._file.write(self._encoder.add_frame(Face(frame.params, used)))
+        self._best = used[0]
+        self._file.write(self._encoder.add_frame(Face(params, used)))
         if proposal is None or proposal.item.params is None:
             return
         picture = self._pictures.encode(proposal.item.crop_rgb).data
         piece = self._encoder.add_reference(proposal.item.params, picture, proposal.replaces)
         self._file.write(piece)
+        self._images[proposal.number] = ReferenceImage(
+            proposal.item.crop_rgb, self._identity, proposal.item.params
+        )
+        if proposal.replaces is not None and proposal.replaces != self._best:
+            del self._images[proposal.replaces]
         self._later_bytes += len(piece)
         self._later += 1
         self._last_bytes = len(piece)

@@ -18,6 +18,8 @@ MAX_RATE_FPS = 240.0
 MAX_REFERENCES = 64
 MAX_KNOWN = 64
 DIGEST_BYTES = 16
+# Who names it reads, or writes, records that say how what is no face moves; they do if both sides name it.
+DRIFT_CAPABILITY = "drift"
 # Room for keys that a later version may add; this version reads past them.
 MAX_HELLO_BYTES = 4096
 

@@ -32,7 +32,7 @@ from headgan.proto.control import (
     parse_control,
 )
 from headgan.proto.errors import WireError
-from headgan.proto.hello import Hello, Role
+from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
 from headgan.proto.known_references import fitting_places, is_asked, number_known
 from headgan.proto.live_video import VideoAssembler, VideoPiece, VideoReceived
 from headgan.proto.more_references import (
@@ -312,6 +312,14 @@ class Session:
         """Whether the receiver of this call wants to hear the sender."""
         peer = self._peer_hello
         return peer is not None and VOICE_CAPABILITY in peer.capabilities
+
+    @property
+    def has_drift(self) -> bool:
+        """Whether records of this call say how what is no face moves."""
+        peer = self._peer_hello
+        return peer is not None and all(
+            DRIFT_CAPABILITY in hello.capabilities for hello in (self._hello, peer)
+        )
 
     @property
     def references(self) -> int:

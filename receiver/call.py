@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from headgan.codec.memory import DEFAULT_CAPACITY, MAX_CAPACITY
 from headgan.codec.param_code import shipped_code
-from headgan.codec.params import FaceParams, parse_identity
+from headgan.codec.params import parse_identity
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
+from headgan.codec.reference_params import parse_reference_params
 from headgan.codec.still import decode_still
 from headgan.models.contacts import Contacts, reference_digest
 from headgan.models.generator import Generator
@@ -23,7 +24,7 @@ from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.control import Bye, ByeReason
 from headgan.proto.errors import DeviceError, HeadganError, PeerError, WireError
-from headgan.proto.hello import Hello, Role
+from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
 from headgan.proto.ice import IceConfig
 from headgan.proto.known_references import REMEMBERS
 from headgan.proto.link import Link, end_tasks, unless_set
@@ -185,6 +186,7 @@ class ReceiverCall:
                 model_id=shipped_code().id_with(self._model.model_id),
                 capabilities=(
                     "gaze",
+                    DRIFT_CAPABILITY,
                     LIVE_VIDEO_CAPABILITY,
                     *((REMEMBERS,) if self._contacts else ()),
                     *((VOICE_CAPABILITY,) if self._open_speaker else ()),
@@ -246,6 +248,7 @@ class ReceiverCall:
             case PeerHello(hello):
                 log.info("call from %s", hello.agent)
                 self._hello = hello
+                self.reader = FrameReader(has_drift=link.session.has_drift)
                 if self._own_reference is not None:
                     caller = self._caller()
                     own = await asyncio.to_thread(self._own_reference.as_reference, self._model, caller)
@@ -292,7 +295,7 @@ class ReceiverCall:
             picture_rgb = self._decoder.decode(reference.image)
         else:
             picture_rgb = decode_still(reference.image, reference.media_type)
-        return ReferenceImage(picture_rgb, self._caller(), FaceParams.parse(reference.payload))
+        return ReferenceImage(picture_rgb, self._caller(), parse_reference_params(reference.payload))
 
     async def _recall(self, hello: Hello, link: Link) -> None:
         """Tells the sender which of its references are still here from an earlier call; begins with one if it can."""

@@ -37,8 +37,9 @@ class ReadFrame:
 class FrameReader:
     """Reads the packets of one call. No clock: the caller brings `now_ms`."""
 
-    def __init__(self) -> None:
-        self._decoder = ParamDecoder()
+    def __init__(self, *, has_drift: bool = False) -> None:
+        """Args: has_drift: whether records say how what is no face moves."""
+        self._decoder = ParamDecoder(has_drift=has_drift)
         self._marks: dict[int, tuple[int, bool]] = {}
         self._read_ms: float | None = None
         self._asked_ms = -float("inf")

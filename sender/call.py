@@ -21,13 +21,15 @@ from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureE
 from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
 from headgan.codec.voice import FRAME_MS, VoiceEncoder, VoiceFrame
+from headgan.models.drift_finder import DriftFinder
+from headgan.models.drift_watch import BIT_WORTH
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.control import Bye, ByeReason, RefreshWanted
 from headgan.proto.errors import DeviceError, HeadganError, PeerError
-from headgan.proto.hello import Hello, Role
+from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY
 from headgan.proto.more_references import ReferenceAnswered
@@ -56,6 +58,8 @@ log = logging.getLogger(__name__)
 
 # The last frame goes over a channel that keeps no order: Bye must not overtake it.
 _BEFORE_BYE_S = 0.05
+# Where the parameters have to do with fewer kbit/s than this, what is no face follows more sluggishly.
+_DRIFT_KBPS = 1.5
 
 
 @dataclass
@@ -171,7 +175,7 @@ class SenderCall:
             rate_fps=self.settings.rate_fps,
             model_id=shipped_code().id_with(self.model.model_id),
             identity=identity_to_bytes(reference.identity),
-            capabilities=("gaze",),
+            capabilities=("gaze", DRIFT_CAPABILITY),
             references=self.settings.references,
             known=self.own.offered if self.own else (),
             near=self.own.near if self.own else 0,
@@ -201,6 +205,7 @@ class SenderCall:
                 if events.done():
                     event = events.result()
                     if isinstance(event, StartStreaming):
+                        self.packer.has_drift = link.session.has_drift
                         self.planner = self._open_planner(link, reference)
                         ships = Shipping(link, self.settings.reference_kbps, self.planner.live)
                         shipping = asyncio.create_task(ships.run())
@@ -242,7 +247,11 @@ class SenderCall:
             loop = ClosedLoop(self.model, self.open_generator, self.clock_ms)
         if self.settings.fallback_kbps and LIVE_VIDEO_CAPABILITY in hello.capabilities:
             live = LiveVideo(self.settings.fallback_kbps)
-        return FramePlanner(reference, self._open_filler(link, reference), loop, live)
+        drift = None
+        if link.session.has_drift:
+            scarcity = max(1.0, _DRIFT_KBPS / (self.settings.face_kbps or _DRIFT_KBPS))
+            drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
+        return FramePlanner(reference, self._open_filler(link, reference), loop, live, drift)
 
     def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
         """What fills the receiver's memory; None where that holds one picture only."""
@@ -259,6 +268,7 @@ class SenderCall:
             kbps=self.settings.reference_kbps,
             fuses=link.session.fuses,
             known=known,
+            has_drift=link.session.has_drift,
         )
 
     def _is_end(self, event: Event) -> bool:
@@ -304,6 +314,8 @@ class SenderCall:
         loop = asyncio.get_running_loop()
 
         def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
+            with self.analyser.times.measure("drift"):
+                frame = self.planner.with_drift(frame)
             with self.analyser.times.measure("references"):
                 plan = self.planner.plan(frame, capture_ms)
             with self.analyser.times.measure("encode"):

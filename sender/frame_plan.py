@@ -1,12 +1,13 @@
 """An analysed frame in, how it travels out: what it is drawn from, whether that is true, and what goes beside it.
 
-             ┌─ MemoryFiller ── references, Shipment
-AnalysedFrame┼─ ClosedLoop ──── is it true? is a new reference urgent?
-             └─ LiveVideo ───── what is shown where it is not
+                            ┌─ MemoryFiller ── references, Shipment
+AnalysedFrame ─ DriftFinder ┼─ ClosedLoop ──── is it true? is a new reference urgent?
+                            └─ LiveVideo ───── what is shown where it is not
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from headgan.models.drift_finder import DriftFinder
 from headgan.models.reconstruct import ReferenceImage
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.closed_loop import ClosedLoop
@@ -31,7 +32,7 @@ class FramePlan:
     video: bytes | None = None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class FramePlanner:
     """Belongs to the camera's thread; what is None is left out.
 
@@ -40,14 +41,27 @@ class FramePlanner:
         filler: fills the receiver's memory.
         loop: draws as the receiver does.
         live: the video to fall back on.
+        drift: finds how what is no face moves.
     """
 
     first: ReferenceImage | None = None
     filler: MemoryFiller | None = None
     loop: ClosedLoop | None = None
     live: LiveVideo | None = None
+    drift: DriftFinder | None = None
+    # That the last frame is drawn from.
+    _best: int | None = None
     # Numbers of references that were sent while a face could not be drawn: they may show what covered it.
     _doubtful: set[int] = field(default_factory=set)
+
+    def with_drift(self, frame: AnalysedFrame) -> AnalysedFrame:
+        """The frame with its drift, against what the frame before it was drawn from; once for each, before `plan`."""
+        if self.drift is None or self.first is None or frame.params is None:
+            return frame
+        reference = self.first
+        if self.filler is not None and self._best is not None:
+            reference = self.filler.reference(self._best)
+        return replace(frame, params=self.drift.see(frame.crop_rgb, frame.params, reference))
 
     def plan(self, frame: AnalysedFrame, now_ms: float) -> FramePlan:
         """Looks at a frame, taken at `now_ms`."""
@@ -58,6 +72,7 @@ class FramePlanner:
             # A hand is best shown by the video: what it costs in references is missing when it has gone.
             on_credit = self.live is None or self.loop is None or self.loop.truth.is_true
             references, shipment = self.filler.look(frame, now_ms, is_urgent=is_urgent, on_credit=on_credit)
+            self._best = references[0] if references else None
         if self.loop is not None and self.first is not None:
             images, distance = [self.first], 0.0
             if self.filler is not None and references:

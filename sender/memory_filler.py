@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
+from headgan.codec.reference_params import code_reference_params
 from headgan.codec.reference_planner import ReferencePlanner
 from headgan.models.contacts import reference_digest
 from headgan.models.morphable import MorphableModel
@@ -53,6 +54,7 @@ class MemoryFiller:
         kbps: float,
         fuses: int = 1,
         known: Mapping[int, tuple[bytes, ReferenceImage]] | None = None,
+        has_drift: bool = False,
     ) -> None:
         """Prepares for a call.
 
@@ -66,6 +68,7 @@ class MemoryFiller:
             fuses: from how many the receiver draws one frame, at most.
             known: by their numbers, digest and reference of what the receiver has from earlier calls; 0 among them
                 takes the place of `first`, which then was not sent.
+            has_drift: whether the receiver reads how what is no face moved.
         """
         known = known or {}
         begins_known = 0 in known
@@ -77,6 +80,7 @@ class MemoryFiller:
         self._references = {0: (_digest(first, coded), first), **known}
         # What each of those on their way is sent in place of.
         self._given_up: dict[int, int | None] = {}
+        self._has_drift = has_drift
         self._model, self._identity, self._fuses = model, first.identity, fuses
         # Without a first picture the chain begins with the next one.
         self._encoder = PictureEncoder() if begins_known else encoder
@@ -134,15 +138,20 @@ class MemoryFiller:
         if proposal is None or proposal.item.params is None:
             return used, None
         coded = self._encoder.encode(proposal.item.crop_rgb)
-        image = ReferenceImage(proposal.item.crop_rgb, self._identity, proposal.item.params)
+        payload, params = self._coded_params(proposal.item.params)
+        image = ReferenceImage(proposal.item.crop_rgb, self._identity, params)
         self._references[proposal.number] = _digest(image, coded), image
         self._given_up[proposal.number] = proposal.replaces
-        reference = Reference(coded.data, CHAIN_MEDIA_TYPE, proposal.item.params.to_bytes())
+        reference = Reference(coded.data, CHAIN_MEDIA_TYPE, payload)
         size = len(reference.image) + len(reference.payload)
         self._planner.spent(size, now_ms)
         self.sent += 1
         self.sent_bytes += size
         return used, Shipment(proposal.number, proposal.replaces, reference, is_urgent)
+
+    def _coded_params(self, params: FaceParams) -> tuple[bytes, FaceParams]:
+        """The face of a reference as it travels, and as the receiver then has it."""
+        return code_reference_params(params) if self._has_drift else (params.to_bytes(), params)
 
     def _describe(self, picture_rgb: NDArray[np.uint8], params: FaceParams) -> NDArray[np.float32]:
         return describe_reference(self._model, ReferenceImage(picture_rgb, self._identity, params))

@@ -75,6 +75,15 @@ class ParamPacker:
         return self._number + len(self._faces)
 
     @property
+    def has_drift(self) -> bool:
+        """Whether the records say how what is no face moves; to be set before the first frame."""
+        return self._encoder.has_drift
+
+    @has_drift.setter
+    def has_drift(self, has_drift: bool) -> None:
+        self._encoder.has_drift = has_drift
+
+    @property
     def loss(self) -> float:
         """The share of packets that is lost on the way, as far as is known; any thread."""
         return self._encoder.loss

@@ -294,7 +294,7 @@ def test_another_code_is_told() -> None:
         (b"RIFF1234", "no .hgn file"),
         (
             header().to_bytes()[:4] + b"\x02" + header().to_bytes()[5:],
-            "version 2; this headgan reads version 1",
+            "version 3; this headgan reads versions 1 and 2",
         ),
         (header().to_bytes()[:-1] + b"\0", "header: damaged"),
         (header().to_bytes()[:30], "header: "),

@@ -102,7 +102,8 @@ def test_a_known_flow_finds_where_a_picture_went() -> None:
     texture = cv2.resize(noise(5, 16), (256, 256), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     shifted = np.roll(texture, (5, -7), axis=(0, 1))
     points = np.zeros((478, 3), np.float32)
-    frame = SeenFrame(shifted, points, FaceParams(*(np.zeros(size, np.float32) for size in (28, 7, 2))))
+    params = FaceParams.from_array(np.zeros(37, np.float32))
+    frame = SeenFrame(shifted, points, params)
     inside = np.s_[24:-24, 24:-24]
     before = np.abs(texture.astype(int) - shifted)[inside].mean()
     after = np.abs(flow_known(texture, frame).astype(int) - shifted)[inside].mean()

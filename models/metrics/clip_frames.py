@@ -13,9 +13,9 @@ from headgan.codec.still import decode_still, encode_still
 from headgan.codec.video import probe_video, read_video
 from headgan.models.clip_sound import read_sound
 from headgan.models.crop import Crop, crop_around
+from headgan.models.drift_finder import DriftFinder
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
-from headgan.models.metrics.clip_drift import DriftFinder
 from headgan.models.metrics.clip_memory import ClipMemory, MemorySettings, Moment, fill_memory
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
@@ -197,7 +197,7 @@ def read_clip(
         picture = decode_still(still.data, still.media_type)
         references = (ReferenceImage(picture, identity, seen[chosen].params),)
     if sampling.drift:
-        seen, references = _with_drift(seen, DriftFinder(model, references), memory)
+        seen, references = _with_drift(seen, DriftFinder(model), references, memory)
     return ClipFrames(
         references,
         seen[chosen].points,
@@ -242,18 +242,23 @@ def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel
 
 
 def _with_drift(
-    seen: Mapping[int, SeenFrame], finder: DriftFinder, memory: ClipMemory | None
+    seen: Mapping[int, SeenFrame],
+    finder: DriftFinder,
+    references: Sequence[ReferenceImage],
+    memory: ClipMemory | None,
 ) -> tuple[dict[int, SeenFrame], tuple[ReferenceImage, ...]]:
     """The frames with how the rest of their pictures moved, and the references with theirs."""
-    pictures = [] if memory is None else [original.picture_rgb for original in memory.originals]
+    known = list(references)
+    # Drift is counted from the first reference; those after it are frames whose drift was found before they were used.
+    later = [] if memory is None else [original.picture_rgb for original in memory.originals[1:]]
     moved: dict[int, SeenFrame] = {}
     for place, frame in seen.items():
-        params = finder.see(frame.picture_rgb, frame.params, frame.references[0])
+        params = finder.see(frame.picture_rgb, frame.params, known[frame.references[0]])
         moved[place] = replace(frame, params=params)
-        for number, picture in enumerate(pictures):
+        for number, picture in enumerate(later, 1):
             if picture is frame.picture_rgb:
-                finder.captured(number, params)
-    return moved, finder.references
+                known[number] = replace(known[number], params=params)
+    return moved, tuple(known)
 
 
 def _heard(path: Path, seen: Mapping[int, SeenFrame], pts_ms: Mapping[int, float]) -> dict[int, SeenFrame]:

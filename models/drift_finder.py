@@ -1,0 +1,42 @@
+"""Frames and the reference that each is drawn from in, their parameters with the drift out."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import FaceParams
+from headgan.models.drift_watch import BIT_WORTH, DriftWatch
+from headgan.models.morphable import MorphableModel
+from headgan.models.reconstruct import ReferenceImage
+from headgan.models.warped_reference import WarpedReference
+
+_MOST_PREPARED = 16
+
+
+class DriftFinder:
+    """Of one call or clip; frames in the order of their times. Not thread-safe."""
+
+    def __init__(self, model: MorphableModel, bit_worth: float = BIT_WORTH) -> None:
+        """Args: bit_worth: see `DriftWatch`."""
+        self._model = model
+        self._watch = DriftWatch(bit_worth)
+        # What was used last is last.
+        self._warped: dict[ReferenceImage, WarpedReference] = {}
+
+    def see(
+        self, picture_rgb: NDArray[np.uint8], params: FaceParams, reference: ReferenceImage
+    ) -> FaceParams:
+        """The parameters of a frame with its drift.
+
+        Args:
+            picture_rgb: uint8 [256, 256, 3], the frame.
+            params: the face in it.
+            reference: that it is drawn from, with the drift of its own frame.
+        """
+        warped = self._warped.pop(reference, None) or WarpedReference(self._model, reference)
+        self._warped[reference] = warped
+        while len(self._warped) > _MOST_PREPARED:
+            del self._warped[next(iter(self._warped))]
+        drift = self._watch.see(warped.draw(params), reference.params.drift, picture_rgb)
+        return replace(params, drift=drift)
