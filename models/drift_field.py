@@ -1,6 +1,7 @@
 """A drift in, where each pixel is to be fetched from out.
 
-What a reference's picture has to be shifted by is the difference of two drifts, smooth between the nodes.
+What a reference's picture has to be shifted by is the difference of two drifts, smooth between the nodes. The face stays
+where its parameters say that it is.
 """
 
 import cv2
@@ -18,9 +19,17 @@ def field_of(drift: NDArray[np.integer], size: int) -> NDArray[np.float32]:
     return field
 
 
-def moved_picture(picture: NDArray[np.uint8], drift: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """A picture, [size, size] or [size, size, 3], of which each pixel is fetched from where the drift has it."""
-    places = _places(field_of(drift, len(picture)))
+def moved_picture(
+    picture: NDArray[np.uint8], face: NDArray[np.float32], drift: NDArray[np.integer]
+) -> NDArray[np.uint8]:
+    """A picture, [size, size], of which each pixel that is no face is fetched from where the drift has it.
+
+    Args:
+        picture: uint8 [size, size].
+        face: float32 [size, size], see `Prior.face`.
+        drift: [8, 8, 2], the picture's less that of the reference that it was drawn from.
+    """
+    places = _places(field_of(drift, len(picture)) * (1 - face[..., None]))
     moved: NDArray[np.uint8] = cv2.remap(
         picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -31,14 +40,14 @@ def moved_prior(prior: Prior, drift: NDArray[np.integer]) -> Prior:
     """What geometry says, shifted; drift: the frame's less the reference's."""
     if not drift.any():
         return prior
-    field = field_of(drift, CROP_SIZE)
+    field = field_of(drift, CROP_SIZE) * (1 - prior.face[..., None])
     places = _places(field)
     # The displacement is fetched, not the place, which would stand still beyond the picture's border.
     displacement = prior.source_grid - pixel_grid(CROP_SIZE)
     fetched = cv2.remap(displacement, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     uncovered = cv2.remap(prior.uncovered, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     shifted = pixel_grid(CROP_SIZE) + field * np.float32(2 / CROP_SIZE)
-    return Prior(shifted + fetched, uncovered)
+    return Prior(shifted + fetched, uncovered, prior.face)
 
 
 def _places(field: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -38,5 +38,6 @@ class DriftFinder:
         self._warped[reference] = warped
         while len(self._warped) > _MOST_PREPARED:
             del self._warped[next(iter(self._warped))]
-        drift = self._watch.see(warped.draw(params), reference.params.drift, picture_rgb)
+        drawn_rgb, face = warped.draw(params)
+        drift = self._watch.see(drawn_rgb, face, reference.params.drift, picture_rgb)
         return replace(params, drift=drift)

@@ -19,6 +19,7 @@ _SIZE = CROP_SIZE // 2
 _NODE = _SIZE / DRIFT_SIDE
 # Flow counts by the squared gradient of the brightness, plus this.
 _PLAIN = 30.0
+_NEVER_NONE = 1e-3
 # Squared levels of a node's surroundings that a bit is worth, and what bits are taken for: a node that moves, a pixel.
 BIT_WORTH = 16.0
 _BITS_MOVED, _BITS_PIXEL = 3.0, 0.7
@@ -34,24 +35,29 @@ class DriftWatch:
         self._drift = no_drift()
 
     def see(
-        self, drawn_rgb: NDArray[np.uint8], reference_drift: NDArray[np.int16], picture_rgb: NDArray[np.uint8]
+        self,
+        drawn_rgb: NDArray[np.uint8],
+        face: NDArray[np.float32],
+        reference_drift: NDArray[np.int16],
+        picture_rgb: NDArray[np.uint8],
     ) -> NDArray[np.int16]:
         """The drift of a frame, int16 [8, 8, 2].
 
         Args:
             drawn_rgb: uint8 [256, 256, 3], what geometry makes of a reference for this frame, without any drift.
+            face: float32 [256, 256], where the face is in it, see `Prior.face`.
             reference_drift: of that reference.
             picture_rgb: uint8 [256, 256, 3], the frame.
         """
         drawn, truth = _half(drawn_rgb), _half(picture_rgb)
+        face = cv2.resize(face, (_SIZE, _SIZE), interpolation=cv2.INTER_AREA)
         before = self._drift - reference_drift
-        moved = moved_picture(drawn, before)
-        proposed = before + np.round(_around_nodes(self._flow.calc(truth, moved, None), truth) * 2).astype(
-            np.int16
-        )
+        moved = moved_picture(drawn, face, before)
+        shift = _around_nodes(self._flow.calc(truth, moved, None), truth, 1 - face)
+        proposed = before + np.round(shift * (CROP_SIZE / _SIZE)).astype(np.int16)
         proposed = np.clip(proposed, -MAX_DRIFT - reference_drift, MAX_DRIFT - reference_drift)
         change = np.abs(proposed - before).sum(axis=-1)
-        gain = _error(moved, truth) - _error(moved_picture(drawn, proposed), truth)
+        gain = _error(moved, truth, 1 - face) - _error(moved_picture(drawn, face, proposed), truth, 1 - face)
         is_worth = (change > 0) & (gain > self._bit_worth * (_BITS_MOVED + _BITS_PIXEL * change))
         self._drift = (np.where(is_worth[..., None], proposed, before) + reference_drift).astype(np.int16)
         return self._drift
@@ -63,19 +69,24 @@ def _half(picture_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return grey
 
 
-def _around_nodes(flow: NDArray[np.float32], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Float32 [8, 8, 2]: the mean flow around each node, where there is something to see."""
+def _around_nodes(
+    flow: NDArray[np.float32], truth: NDArray[np.uint8], counts: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Float32 [8, 8, 2]: the mean flow around each node, where there is something to see; counts: what is no face."""
     across, down = (cv2.Sobel(truth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    weight = cv2.GaussianBlur(across * across + down * down + _PLAIN, (0, 0), 1.5)[..., None]
+    weight = cv2.GaussianBlur(across * across + down * down + _PLAIN, (0, 0), 1.5) * counts + _NEVER_NONE
+    weight = weight[..., None]
     total = cv2.GaussianBlur(np.concatenate([flow * weight, weight], axis=-1), (0, 0), _NODE / 2)
     mean = total[..., :2] / total[..., 2:]
     nodes: NDArray[np.float32] = cv2.resize(mean, (DRIFT_SIDE, DRIFT_SIDE), interpolation=cv2.INTER_AREA)
     return nodes
 
 
-def _error(drawn: NDArray[np.uint8], truth: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _error(
+    drawn: NDArray[np.uint8], truth: NDArray[np.uint8], counts: NDArray[np.float32]
+) -> NDArray[np.float32]:
     """Float32 [8, 8]: mean squared difference around each node."""
     difference = drawn.astype(np.float32) - truth
-    around = cv2.GaussianBlur(difference * difference, (0, 0), 0.35 * _NODE)
+    around = cv2.GaussianBlur(difference * difference * counts, (0, 0), 0.35 * _NODE)
     nodes: NDArray[np.float32] = cv2.resize(around, (DRIFT_SIDE, DRIFT_SIDE), interpolation=cv2.INTER_AREA)
     return nodes

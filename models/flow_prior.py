@@ -31,6 +31,8 @@ from headgan.models.rotation import quaternion_to_matrix
 _COARSE = 64
 # How far blurring the face's edge reaches in pixels: 2 of the edge, 8 of its band, 10 of the field below.
 _EDGE_REACH = 20
+# How soft the edge of `Prior.face` is, in pixels.
+_FACE_EDGE = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +42,12 @@ class Prior:
     Attributes:
         source_grid: float32 [256, 256, 2], for each pixel its x-y in the reference, in half crop widths.
         uncovered: float32 [256, 256], 1 where the reference shows the head and the new picture has none.
+        face: float32 [256, 256], 1 where the new picture has the face, falling to 0 around it.
     """
 
     source_grid: NDArray[np.float32]
     uncovered: NDArray[np.float32]
+    face: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ class FlowPrior:
         outside = cv2.resize(outside, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
         total = _soften_edge(np.where(mask[..., None], inside, outside), mask)
         grid = pixel_grid(CROP_SIZE)
-        return Prior(grid + total * self._moving_share(grid + total), uncovered)
+        face = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _FACE_EDGE)
+        return Prior(grid + total * self._moving_share(grid + total), uncovered, face)
 
     def _uncovered(self, motion: NDArray[np.float32], nearness: NDArray[np.float32]) -> NDArray[np.float32]:
         """Where the place to fetch from is on the reference's head, but the pixel is not on the new one."""

@@ -22,14 +22,15 @@ class WarpedReference:
         self.reference = reference
         self._model = model
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]; the drift of `params` is left out."""
+    def draw(self, params: FaceParams) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Uint8 [256, 256, 3], the drift of `params` left out; and where the face is in it, see `Prior.face`."""
         points = project(self._model, self.reference.identity, params)
-        places = to_pixels(self._prior.prior(params, points).source_grid)
+        prior = self._prior.prior(params, points)
+        places = to_pixels(prior.source_grid)
         drawn: NDArray[np.uint8] = cv2.remap(
             self.reference.picture_rgb, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        return drawn
+        return drawn, prior.face
 
     @cached_property
     def _prior(self) -> FlowPrior:

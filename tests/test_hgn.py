@@ -293,7 +293,7 @@ def test_another_code_is_told() -> None:
         (b"", "no .hgn file"),
         (b"RIFF1234", "no .hgn file"),
         (
-            header().to_bytes()[:4] + b"\x02" + header().to_bytes()[5:],
+            header().to_bytes()[:4] + b"\x03" + header().to_bytes()[5:],
             "version 3; this headgan reads versions 1 and 2",
         ),
         (header().to_bytes()[:-1] + b"\0", "header: damaged"),
