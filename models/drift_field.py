@@ -1,7 +1,7 @@
 """A drift in, where each pixel is to be fetched from out.
 
-What a reference's picture has to be shifted by is the difference of two drifts, smooth between the nodes. The face stays
-where its parameters say that it is.
+What a reference's picture has to be shifted by is the difference of two drifts, smooth between the nodes. The face
+stays where its parameters say that it is.
 """
 
 import cv2
