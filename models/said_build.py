@@ -40,7 +40,7 @@ def build_said_code(features: NDArray[np.float32]) -> SaidCode:
     axes[LOW_AXES:, LOW_SIZE:] = _axes(heard, HEARD_AXES)
     # As they are kept.
     axes = axes.astype(np.float16).astype(np.float32)
-    steps = np.repeat(np.float32([LOW_STEP, HEARD_STEP]), [LOW_AXES, HEARD_AXES])
+    steps = np.repeat(np.array([LOW_STEP, HEARD_STEP], np.float32), [LOW_AXES, HEARD_AXES])
     spreads = np.zeros((len(steps), CONTEXTS), np.uint8)
     even = np.full((SPREADS, SYMBOLS), 1, np.int64)
     even[:, MOST_STEPS] += TOTAL - SYMBOLS
@@ -64,7 +64,8 @@ def _axes(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:
     variance = np.cov(values.astype(np.float64).T)
     axes: NDArray[np.float64] = np.linalg.eigh(variance)[1].T[::-1][:count]
     # Either direction would do; the same one on every machine.
-    return axes * np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])[:, None]
+    axes *= np.sign(axes[np.arange(count), np.abs(axes).argmax(axis=1)])[:, None]
+    return axes
 
 
 def _contexts(coded: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -72,7 +73,8 @@ def _contexts(coded: NDArray[np.int64]) -> NDArray[np.int64]:
     sizes = np.pad(np.abs(coded), ((0, 0), (NEIGHBOURS, 0)))
     sums = sliding_window_view(sizes, NEIGHBOURS, axis=1)[:, :-1].sum(axis=-1)
     of_sum = np.array([context_of([total]) for total in range(int(sums.max()) + 1)])
-    return of_sum[sums]
+    contexts: NDArray[np.int64] = of_sum[sums]
+    return contexts
 
 
 def _spreads(coded: NDArray[np.int64], contexts: NDArray[np.int64]) -> NDArray[np.uint8]:
@@ -84,7 +86,8 @@ def _spreads(coded: NDArray[np.int64], contexts: NDArray[np.int64]) -> NDArray[n
     usual = np.abs(coded).mean(axis=0)[:, None]
     means = (sums + _PRIOR_PLACE * usual) / (counts + _PRIOR_PLACE)
     found = np.rint(SPREADS_AN_OCTAVE * np.log2(np.maximum(means, _SMALLEST) / _SMALLEST))
-    return np.clip(found, 0, SPREADS - 1).astype(np.uint8)
+    spreads: NDArray[np.uint8] = np.clip(found, 0, SPREADS - 1).astype(np.uint8)
+    return spreads
 
 
 def _frequencies(
@@ -100,6 +103,6 @@ def _frequencies(
     prior = ratio[:, None] ** _SIZES
     share = counts + _PRIOR_SPREAD * prior / prior.sum(axis=1, keepdims=True)
     share /= share.sum(axis=1, keepdims=True)
-    whole = 1 + np.floor(share * (TOTAL - SYMBOLS)).astype(np.int64)
+    whole: NDArray[np.int64] = 1 + np.floor(share * (TOTAL - SYMBOLS)).astype(np.int64)
     whole[:, MOST_STEPS] += TOTAL - whole.sum(axis=1)
     return whole

@@ -134,7 +134,7 @@ class Link:
         return self._peer.send_params(self._numbers.pack(packet), packet.seq)
 
     def send_voice(self, packet: VoicePacket | SaidPacket) -> bool:
-        """Sends a voice, or what is said, that has no frame to travel with; False when it was dropped, as in `send_params`."""
+        """Sends a voice, or what is said, that has no frame to travel with; False when it was dropped."""
         return self._peer.send_params(packet.to_bytes(), _NO_SEQ)
 
     def send_control(self, message: bytes) -> None:

@@ -320,9 +320,7 @@ class Session:
     def has_said(self) -> bool:
         """Whether the receiver of this call can tell its networks what the sender says, in the code that it sends."""
         peer = self._peer_hello
-        return peer is not None and bool(
-            said_codes(peer.capabilities) & said_codes(self._hello.capabilities)
-        )
+        return peer is not None and bool(said_codes(peer.capabilities) & said_codes(self._hello.capabilities))
 
     @property
     def references(self) -> int:

@@ -62,8 +62,9 @@ class ParamPacket:
     A message of the channel `params`, which may lose and reorder it:
 
     offset  size  field
-         0     1  bits 4 to 7: type, 1 long, 2 short, 3 long with voice, 4 short with voice, 6 long with what is said,
-                  7 short with what is said; bits 2 and 3: frames - 1; of the first frame bit 0 has_face, bit 1 is_untrue
+         0     1  bits 4 to 7: type, 1 long, 2 short, 3 long with voice, 4 short with voice, 6 long with what is
+                  said, 7 short with what is said; bits 2 and 3: frames - 1;
+                  of the first frame bit 0 has_face, bit 1 is_untrue
     long:
          1     4  seq, the number of the first frame of those that were sent or dropped, wraps to 0
          5     4  capture_ms of the first frame on the sender's clock, modulo 2**32

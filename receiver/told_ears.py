@@ -3,8 +3,7 @@
 push ── decode ── features of each 40 ms ── at ── those that end LOOK_AHEAD_MS after the frame, or the last before
 
 A frame is shown before all has come that it would be told with the sound of a clip; and records get lost. The newest
-one there is then moves into the past: its 216 by parts of 40 ms, behind which silence follows, its 84 towards the mean of
-speech. `headgan-bench said` measures what else could be done.
+one there is then is moved on (`told_speech`); `headgan-bench said` measures what else could be done.
 """
 
 import threading
@@ -15,8 +14,8 @@ from numpy.typing import NDArray
 
 from headgan.codec.said_code import SaidCode, shipped_said_code
 from headgan.codec.said_record import decode_said
-from headgan.models.speech import LOOK_AHEAD_MS, moved_on
-from headgan.models.speech_phonemes import PARTS
+from headgan.models.speech import LOOK_AHEAD_MS
+from headgan.models.told_speech import moved_on
 from headgan.proto.clock import nearest_zero
 from headgan.proto.said import SAID_FRAME_MS, SaidPacket
 
@@ -29,7 +28,7 @@ class ToldEars:
 
     def __init__(self, code: SaidCode | None = None) -> None:
         """Args: code: of the records; the one that ships if left out."""
-        self.records = self.record_bytes = self.held = self.missed = 0
+        self._records = self._bytes = self._held = self._moved_on = 0
         self._code = code or shipped_said_code()
         self._lock = threading.Lock()
         # By the time at which the 40 ms end; None: as before.
@@ -46,8 +45,8 @@ class ToldEars:
             told = self._code.features_of(decode_said(self._code, frame.data)) if frame.data else None
             behind = nearest_zero(frame.number - last, _NUMBERS)
             with self._lock:
-                self.records += 1
-                self.record_bytes += len(frame.data)
+                self._records += 1
+                self._bytes += len(frame.data)
                 self._told[start_ms + SAID_FRAME_MS * (behind + 1)] = told
                 while len(self._told) > _KEPT:
                     del self._told[min(self._told)]
@@ -64,10 +63,10 @@ class ToldEars:
         assert told is not None
         behind = max(0, round((wanted_ms - newest) / SAID_FRAME_MS))
         if newest > max(full):
-            self.held += 1
+            self._held += 1
             return told
-        self.missed += behind > 0
-        return moved_on(told, min(behind, PARTS))
+        self._moved_on += behind > 0
+        return moved_on(told, self._code.mean, behind)
 
     def report(self) -> dict[str, Any]:
         """What became of the records, ready for JSON.
@@ -75,8 +74,8 @@ class ToldEars:
         `held` frames were in a pause, `moved_on` ones drawn with what was said a little before them.
         """
         return {
-            "records": self.records,
-            "bytes": self.record_bytes,
-            "held": self.held,
-            "moved_on": self.missed,
+            "records": self._records,
+            "bytes": self._bytes,
+            "held": self._held,
+            "moved_on": self._moved_on,
         }

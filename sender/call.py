@@ -15,9 +15,9 @@ from importlib.metadata import version
 from headgan.codec.param_code import shipped_code
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
+from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
-from headgan.codec.said_code import shipped_said_code
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE

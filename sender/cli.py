@@ -32,7 +32,15 @@ from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
 from headgan.sender.microphone import list_microphones
 from headgan.sender.mute_key import KEY, watch_mute_key
-from headgan.sender.open_sound import AUDIO_CHOICES, FEATURES, NO_SOUND, VOICE, check_sound, choose_audio, open_sound
+from headgan.sender.open_sound import (
+    AUDIO_CHOICES,
+    FEATURES,
+    NO_SOUND,
+    VOICE,
+    check_sound,
+    choose_audio,
+    open_sound,
+)
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import NARROW_MS, frames_in
 from headgan.sender.send_settings import SendSettings

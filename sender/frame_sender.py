@@ -1,4 +1,4 @@
-"""Analysed frames with their plans, and a voice or what is said, in, messages on the channels out; counts what became of them.
+"""Analysed frames, plans, and a voice or what is said in, messages on the channels out; counts what became of them.
 
 Belongs to the event loop.
 """

@@ -30,11 +30,17 @@ def choose_audio(audio: str, microphone: str | None, voice_kbps: float) -> str:
         UsageError: these contradict each other.
     """
     if audio == FEATURES and microphone == NO_SOUND:
-        raise UsageError("--audio features --microphone none: nothing is heard; name a microphone, or --audio none")
+        raise UsageError(
+            "--audio features --microphone none: nothing is heard; name a microphone, or --audio none"
+        )
     if audio == NO_SOUND and microphone not in (None, NO_SOUND):
-        raise UsageError(f"--audio none --microphone {microphone}: no microphone is opened; leave one of them out")
+        raise UsageError(
+            f"--audio none --microphone {microphone}: no microphone is opened; leave one of them out"
+        )
     if audio != VOICE and voice_kbps != DEFAULT_VOICE_KBPS:
-        raise UsageError(f"--audio {audio} --voice-kbps {voice_kbps:g}: no voice is sent; leave one of them out")
+        raise UsageError(
+            f"--audio {audio} --voice-kbps {voice_kbps:g}: no voice is sent; leave one of them out"
+        )
     return NO_SOUND if microphone == NO_SOUND else audio
 
 

@@ -43,7 +43,7 @@ class WaitingVoice(Generic[F, P]):
         """
         self.frames = self.copies = self.data_bytes = self.too_old = 0
         self._longest_ms = packet_ms + VOICE_FRAME_MS + _PATIENCE_MS
-        self._pack = pack
+        self._pack: Callable[[Sequence[F]], P] = pack
         self._waiting: deque[F] = deque()
 
     def add(self, frame: F) -> None:

@@ -425,7 +425,7 @@ async def test_without_a_codec_the_picture_goes_on(
     def missing(*_: object, **__: object) -> None:
         raise DeviceError("no libopus was found")
 
-    monkeypatch.setattr("headgan.sender.call.VoiceEncoder", missing)
+    monkeypatch.setattr("headgan.sender.sound_encoder.VoiceEncoder", missing)
     talk = Call(tmp_path, hears=True)
     sender = await talk.sender(Clip(10), sound=voice)
     sending = Side(sender.run)
