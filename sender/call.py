@@ -95,6 +95,7 @@ class SenderCall:
     _stopping: threading.Event = field(default_factory=threading.Event)
     _is_handed_over: bool = False
     _is_muted: bool = False
+    _frame_ms: float | None = None  # when the newest frame was captured
 
     def __post_init__(self) -> None:
         self.packer = ParamPacker(
@@ -339,7 +340,7 @@ class SenderCall:
         if self.open_sound is None or deliver is None:
             return nullcontext()
         try:
-            encode = open_encoder(self.settings, lambda: self.packer.loss)
+            encode = open_encoder(self.settings, lambda: self.packer.loss, lambda: self._frame_ms)
         except (DeviceError, ModelError) as error:
             log.warning("%s; the call goes on in silence", error)
             return nullcontext()
@@ -370,7 +371,7 @@ class SenderCall:
                     if captured is None:
                         continue
                     # Whole milliseconds, as they travel, so that both ends place a frame alike.
-                    capture_ms = float(round(captured.capture_ms))
+                    capture_ms = self._frame_ms = float(round(captured.capture_ms))
                     frame = self.analyser.analyse(captured.frame_rgb, capture_ms)
                     deliver(frame, capture_ms)
                     writer = writer or self._open_writer(capture_ms)

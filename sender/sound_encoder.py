@@ -15,19 +15,22 @@ SoundFrame = VoiceFrame | SaidRecord
 Encode = Callable[[NDArray[np.float32], float], Sequence[SoundFrame]]
 
 
-def open_encoder(settings: SendSettings, loss: Callable[[], float]) -> Encode:
+def open_encoder(
+    settings: SendSettings, loss: Callable[[], float], frame_ms: Callable[[], float | None]
+) -> Encode:
     """Takes samples, float32 [N] at 48 kHz, and the time of the first; gives what is complete by now.
 
     Args:
         settings: of the call.
         loss: tells what share of packets is lost, 0 to 1.
+        frame_ms: tells when a frame of late was captured; None before the first.
 
     Raises:
         DeviceError: there is no libopus for a voice.
         ModelError: there is no network that hears what is said.
     """
     if settings.audio == FEATURES:
-        return SaidEncoder().encode
+        return SaidEncoder(frame_ms=frame_ms).encode
     encoder = VoiceEncoder(settings.voice_kbps, copy_delay=max(1, round(settings.packet_ms / FRAME_MS)))
 
     def encode(samples: NDArray[np.float32], capture_ms: float) -> Sequence[SoundFrame]:
