@@ -89,6 +89,9 @@ def as_means(results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         },
         "usual": _roots([one["usual"] for one in each], frames),
         "stack": _roots([one["stack"] for one in each], frames),
+        "beside": _roots([one["beside"] for one in each], frames),
+        "heard_kbps": sum(one["heard_bits"] for one in each) / (SAID_FRAME_MS * max(spoken, 1)),
+        "part": {later: _changes([one["part"][later] for one in each]) for later in each[0]["part"]},
         "steps": {
             factor: {"kbps": _kbps(sum(one["steps"][factor]["record_bytes"] for one in each), spoken)}
             | _roots([one["steps"][factor] for one in each], spoken)
@@ -107,15 +110,24 @@ def _roots(sums: Sequence[Mapping[str, float]], frames: int) -> dict[str, float]
     return {half: float(np.sqrt(sum(one[half] for one in sums) / max(frames, 1))) for half in _HALVES}
 
 
+def _changes(sums: Sequence[Mapping[str, float]]) -> float:
+    return float(np.sqrt(sum(one["heard"] for one in sums) / max(sum(one["parts"] for one in sums), 1)))
+
+
 def _table(report: Mapping[str, Any]) -> str:
     """Markdown tables."""
     kbps, usual, stack = report["kbps"], report["usual"], report["stack"]
     rates = {name: "no" if value is None else f"{value:.2f}" for name, value in kbps.items()}
+    beside, parts = report["beside"], report["part"].items()
+    changes = ", ".join(f"{apart:.3f} after {SAID_FRAME_MS * int(later)} ms" for later, apart in parts)
     lines = [
         f"{len(report['clips'])} clips, {report['frames']} times 40 ms, {report['pause_share']:.1%} in pauses. While "
-        f"somebody speaks {rates['speech_record']} kbit/s of records, {rates['speech_packet']} in packets; in pauses "
-        f"{rates['pause_record']} and {rates['pause_packet']}. The mean of speech is {usual['low']:.2f} and "
-        f"{usual['heard']:.3f} away; the newest parts of eight moments, uncoded, {stack['heard']:.3f}.",
+        f"somebody speaks {rates['speech_record']} kbit/s of records, {report['heard_kbps']:.2f} of them for the 216, and "
+        f"{rates['speech_packet']} in packets; in pauses {rates['pause_record']} and {rates['pause_packet']}.",
+        "",
+        f"The mean of speech is {usual['low']:.2f} and {usual['heard']:.3f} away. What a part is told to be changes: "
+        f"{changes}. So the newest parts of eight moments, uncoded, are {stack['heard']:.3f} away. Records told of 10 ms "
+        f"beside the frames are {beside['low']:.2f} and {beside['heard']:.3f} away.",
         "",
         "| steps, times the default | kbit/s of records | the 84 | the 216 |",
         "| --- | --- | --- | --- |",

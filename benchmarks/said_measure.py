@@ -15,6 +15,7 @@ from headgan.codec.said_code import FEATURES, SaidCode
 from headgan.codec.said_record import SaidRecord, decode_said, encode_said, steps_of
 from headgan.codec.said_stream import Pauses, SaidStream
 from headgan.models.clip_sound import ClipSound
+from headgan.models.said_build import bits_of
 from headgan.models.speech import LOOK_AHEAD_MS, clip_features
 from headgan.models.speech_classes import CLASSES
 from headgan.models.speech_low import LOW_SIZE, SAMPLE_RATE
@@ -36,6 +37,9 @@ EXPECTED: dict[str, Expect] = {
     "held": lambda told, _usual, _count: told,
     "no sound": lambda told, _usual, _count: np.zeros_like(told),
 }
+_BESIDE_MS = 10.0
+# After so many times 40 ms a part is compared with what it was told to be at first.
+LATER = (1, 2, 3, 7)
 _BLOCK = SAMPLE_RATE * SAID_FRAME_MS // 1000
 # What each packet of one record has beside it: the time, number and length.
 _OVERHEAD_BYTES = len(SaidPacket(0, (said_frame(0, b""),)).inside())
@@ -47,10 +51,12 @@ class ToldClip:
 
     Attributes:
         told: float32 [N, 300], the features of each 40 ms, and so of each frame.
+        beside: float32 [N, 300], those 10 ms later.
         is_pause: bool [N].
     """
 
     told: NDArray[np.float32]
+    beside: NDArray[np.float32]
     is_pause: NDArray[np.bool_]
 
     @classmethod
@@ -63,6 +69,7 @@ class ToldClip:
         pauses = Pauses()
         return cls(
             clip_features(sound.samples, SAMPLE_RATE, frames_ms, net=net),
+            clip_features(sound.samples, SAMPLE_RATE, frames_ms + _BESIDE_MS, net=net),
             np.array([pauses.is_pause(block) for block in blocks]),
         )
 
@@ -73,7 +80,7 @@ def measure_said(clip: ToldClip, code: SaidCode) -> dict[str, Any]:
     Raises:
         HeadganError: a record does not say what was coded.
     """
-    records = _records(clip, code)
+    records, spoken = _records(clip, code), clip.told[~clip.is_pause]
     return {
         "frames": len(clip.told),
         "pauses": int(clip.is_pause.sum()),
@@ -81,6 +88,9 @@ def measure_said(clip: ToldClip, code: SaidCode) -> dict[str, Any]:
         "pause": _cost(record for record in records if clip.is_pause[record.number]),
         "usual": _apart(np.broadcast_to(code.mean, clip.told.shape), clip.told),
         "stack": _apart(_stacked(clip.told), clip.told),
+        "beside": _apart(code.features_of(steps_of(code, clip.told)), clip.beside),
+        "heard_bits": float(bits_of(code, spoken)[code.axes[:, LOW_SIZE:].any(axis=1)].sum()) * len(spoken),
+        "part": {str(later): _changed(clip.told, later) for later in LATER},
         "steps": {f"{factor:g}": _coded(clip, code.with_steps(factor)) for factor in STEP_FACTORS},
         "calls": {
             f"{drawn}, {loss:g}, {name}": _apart(
@@ -126,6 +136,13 @@ def _stacked(told: NDArray[np.float32]) -> NDArray[np.float32]:
     before = np.concatenate([np.repeat(newest[:1], PARTS - 1, axis=0), newest])
     parts = [before[place : place + len(told)] for place in range(PARTS)]
     return np.concatenate([told[:, :LOW_SIZE], *parts], axis=1)
+
+
+def _changed(told: NDArray[np.float32], later: int) -> dict[str, float]:
+    """Sums of mean squares: of what the newest part is told to be, and what it is so many times 40 ms later."""
+    parts = told[:, LOW_SIZE:].reshape(-1, PARTS, CLASSES)
+    squares = (parts[: max(len(parts) - later, 0), -1] - parts[later:, -1 - later]).astype(np.float64) ** 2
+    return {"parts": len(squares), "heard": float(squares.mean(axis=1).sum()) if len(squares) else 0.0}
 
 
 def _drawn(

@@ -52,11 +52,12 @@ def build_said_code(features: NDArray[np.float32]) -> SaidCode:
     return SaidCode(form, code.mean, axes, steps, spreads, _frequencies(coded, contexts, spreads))
 
 
-def bits_of(code: SaidCode, features: NDArray[np.float32]) -> float:
-    """Bits a record, by the frequencies, of features [N, 300]."""
+def bits_of(code: SaidCode, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Float64 [K]: the bits of each axis in a record, by the frequencies, on average over features [N, 300]."""
     coded = steps_of(code, features)
     spreads = code.spreads[np.arange(coded.shape[1]), _contexts(coded)]
-    return float(-np.log2(code.frequencies[spreads, coded + MOST_STEPS] / TOTAL).sum(axis=1).mean())
+    bits: NDArray[np.float64] = -np.log2(code.frequencies[spreads, coded + MOST_STEPS] / TOTAL).mean(axis=0)
+    return bits
 
 
 def _axes(values: NDArray[np.float32], count: int) -> NDArray[np.float64]:

@@ -48,9 +48,10 @@ def build_said_code_file(options: SaidCodeOptions) -> int:
         )
     code = build_said_code(features)
     code.save(options.output)
+    bits, heard = bits_of(code, features).sum(), sum(map(bool, map(len, told)))
     sys.stdout.write(
-        f"{len(features)} times 40 ms of {sum(map(bool, map(len, told)))} clips: {bits_of(code, features):.1f} bits "
-        f"each\n{options.output}: {options.output.stat().st_size} bytes, code {code.code_id.hex()}\n"
+        f"{len(features)} times 40 ms of {heard} clips: {bits:.1f} bits each\n"
+        f"{options.output}: {options.output.stat().st_size} bytes, code {code.code_id.hex()}\n"
     )
     return 0
 
