@@ -122,12 +122,12 @@ def _table(report: Mapping[str, Any]) -> str:
     changes = ", ".join(f"{apart:.3f} after {SAID_FRAME_MS * int(later)} ms" for later, apart in parts)
     lines = [
         f"{len(report['clips'])} clips, {report['frames']} times 40 ms, {report['pause_share']:.1%} in pauses. While "
-        f"somebody speaks {rates['speech_record']} kbit/s of records, {report['heard_kbps']:.2f} of them for the 216, and "
-        f"{rates['speech_packet']} in packets; in pauses {rates['pause_record']} and {rates['pause_packet']}.",
+        f"somebody speaks {rates['speech_record']} kbit/s of records, {report['heard_kbps']:.2f} of them for the 216, "
+        f"and {rates['speech_packet']} in packets; in pauses {rates['pause_record']} and {rates['pause_packet']}.",
         "",
         f"The mean of speech is {usual['low']:.2f} and {usual['heard']:.3f} away. What a part is told to be changes: "
-        f"{changes}. So the newest parts of eight moments, uncoded, are {stack['heard']:.3f} away. Records told of 10 ms "
-        f"beside the frames are {beside['low']:.2f} and {beside['heard']:.3f} away.",
+        f"{changes}. So the newest parts of eight moments, uncoded, are {stack['heard']:.3f} away. Records told of 10 "
+        f"ms beside the frames are {beside['low']:.2f} and {beside['heard']:.3f} away.",
         "",
         "| steps, times the default | kbit/s of records | the 84 | the 216 |",
         "| --- | --- | --- | --- |",

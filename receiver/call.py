@@ -140,7 +140,7 @@ class ReceiverCall:
         self._open_speaker = open_speaker
         self._speaker: SoundOutput | None = None
         # What it names to be told what is said without the voice; None where its networks do not listen.
-        self._said = _said_capability(generator)
+        self._said = said_capability_of(generator)
         self._hello: Hello | None = None
         self._highest_seq = -1
         self._rates = _Rates()
@@ -508,7 +508,7 @@ class ReceiverCall:
                 await asyncio.to_thread(self.playback.close)
 
 
-def _said_capability(generator: Generator) -> str | None:
+def said_capability_of(generator: Generator) -> str | None:
     """What is named where `generator` listens, and to features of the form that records are of."""
     code = shipped_said_code()
     if not generator.needs("audio") or str(code.form) != speech_form():

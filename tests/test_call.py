@@ -24,6 +24,7 @@ from headgan.codec.param_record import _LAG_STARTS
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.range_coder import RangeEncoder
+from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import AV1_MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.contacts import OWN, Contacts, reference_digest
@@ -42,10 +43,11 @@ from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
+from headgan.proto.said import said_capability
 from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
 from headgan.proto.wire import FrameMark, ParamPacket
-from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.call import ReceiverCall, ReceiveSettings, said_capability_of
 from headgan.receiver.display import Frame, ViewerStats
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.silent_speaker import SilentSpeaker
@@ -477,6 +479,13 @@ async def test_what_is_said_is_told_and_no_voice_is_sent(
     lines = [record.getMessage() for record in caplog.records]
     assert "sound: somebody who talks; what is said is sent, and no voice" in lines
     assert "the caller chose to send no voice: the lips are drawn by what is said, nothing is heard" in lines
+
+
+def test_a_receiver_names_the_code_that_its_networks_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said_capability_of(LISTENER) == said_capability(shipped_said_code().code_id)
+    assert said_capability_of(GENERATOR) is None
+    monkeypatch.setattr("headgan.receiver.call.speech_form", lambda: "2-other")
+    assert said_capability_of(LISTENER) is None
 
 
 @pytest.mark.parametrize("hears", [True, False])
