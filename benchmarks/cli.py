@@ -13,6 +13,7 @@ from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
 from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate_distortion
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
+from headgan.benchmarks.said_command import SaidOptions, bench_said
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
@@ -127,6 +128,13 @@ COMMANDS = (
         bench_speech,
         "What the network that hears speech loses in a call, by how far it may look ahead.",
         "headgan-bench speech clips/ -o report/",
+    ),
+    Command(
+        ("said",),
+        SaidOptions,
+        bench_said,
+        "What is said without the voice: what it costs, and how well networks are told it.",
+        "headgan-bench said clips/ -o report/",
     ),
     Command(
         ("rate-distortion",),

@@ -13,6 +13,7 @@ from headgan.models.info_command import InfoOptions, show_usage
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.morphable_command import BuildOptions, build_morphable_file
 from headgan.models.reenact_command import ReenactOptions, reenact_clip
+from headgan.models.said_command import SaidCodeOptions, build_said_code_file
 from headgan.models.track_command import TrackOptions, track_video
 from headgan.models.train.export_command import ExportOptions, export
 from headgan.models.train.param_code_command import ParamCodeOptions, build_param_code
@@ -83,6 +84,13 @@ COMMANDS = (
         build_param_code,
         "Learn how the parameters of faces are coded best, from what headgan track wrote.",
         "headgan param-code tracks/ -o param_code.npz",
+    ),
+    Command(
+        ("said-code",),
+        SaidCodeOptions,
+        build_said_code_file,
+        "Learn how what is said is coded best without the voice, from clips of people who speak.",
+        "headgan said-code clips/ -o said_code.npz",
     ),
     Command(
         ("morphable", "build"),

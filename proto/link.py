@@ -14,6 +14,7 @@ from headgan.proto.control import ByeReason
 from headgan.proto.errors import PeerError, WireError
 from headgan.proto.param_numbers import NumbersOut
 from headgan.proto.peer import Peer
+from headgan.proto.said import SaidPacket
 from headgan.proto.session import (
     ByeDone,
     Event,
@@ -49,6 +50,7 @@ class Link:
         clock_ms: Callable[[], float],
         on_params: Callable[[ParamPacket], None],
         on_voice: Callable[[VoicePacket], None] = lambda _voice: None,
+        on_said: Callable[[SaidPacket], None] = lambda _said: None,
         on_arrived: Callable[[int], None] = lambda _seq: None,
     ) -> None:
         """Starts nothing yet.
@@ -59,6 +61,7 @@ class Link:
             clock_ms: the monotonic clock of this side.
             on_params: takes each parameter packet, on the event loop; may raise WireError.
             on_voice: takes the voice of each packet, on the event loop, after on_params; may raise WireError.
+            on_said: takes what is said, in the same way, where that comes in the place of a voice.
             on_arrived: takes the seq of each of ours that is known to have arrived, on the event loop.
         """
         self._peer = peer
@@ -66,6 +69,7 @@ class Link:
         self._clock_ms = clock_ms
         self._on_params = on_params
         self._on_voice = on_voice
+        self._on_said = on_said
         self._on_arrived = on_arrived
         self._numbers = NumbersOut()
         # A session makes few events, the most frequent for each reference of a call, so neither queue can grow.
@@ -129,8 +133,8 @@ class Link:
         """Sends one packet; False when it was dropped because an earlier one is still queued."""
         return self._peer.send_params(self._numbers.pack(packet), packet.seq)
 
-    def send_voice(self, packet: VoicePacket) -> bool:
-        """Sends a voice that has no frame to travel with; False when it was dropped, as in `send_params`."""
+    def send_voice(self, packet: VoicePacket | SaidPacket) -> bool:
+        """Sends a voice, or what is said, that has no frame to travel with; False when it was dropped."""
         return self._peer.send_params(packet.to_bytes(), _NO_SEQ)
 
     def send_control(self, message: bytes) -> None:
@@ -202,9 +206,11 @@ class Link:
             packet = self._session.receive_params(data, self._now())
             if isinstance(packet, ParamPacket):
                 self._on_params(packet)
-            voice = packet.voice if isinstance(packet, ParamPacket) else packet
-            if voice is not None:
-                self._on_voice(voice)
+            sound = packet.sound if isinstance(packet, ParamPacket) else packet
+            if isinstance(sound, VoicePacket):
+                self._on_voice(sound)
+            elif sound is not None:
+                self._on_said(sound)
         except WireError as error:
             self._refuse(error)
 

@@ -52,6 +52,7 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_reference
+from headgan.proto.said import SaidPacket, said_codes
 from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import ParamPacket
 
@@ -271,7 +272,7 @@ class Session:
             case _:
                 return self._on_reference(message)
 
-    def receive_params(self, data: bytes, now_ms: int) -> ParamPacket | VoicePacket | None:
+    def receive_params(self, data: bytes, now_ms: int) -> ParamPacket | VoicePacket | SaidPacket | None:
         """Takes one message of the channel `params`.
 
         None when the call is over, as late packets are normal, and for one that cannot be placed.
@@ -281,14 +282,16 @@ class Session:
         """
         if self.is_over:
             return None
-        packet = VoicePacket.parse(data) if VoicePacket.stands_in(data) else self._numbers.parse(data)
+        packet = _parse_alone(data) or self._numbers.parse(data)
         if self._hello.role is Role.SENDER:
             raise WireError("a receiver sent face parameters")
         if self._state is not SessionState.STREAMING:
             raise WireError("face parameters came before the reference was ready")
-        voice = packet.voice if isinstance(packet, ParamPacket) else packet
-        if voice is not None and VOICE_CAPABILITY not in self._hello.capabilities:
+        sound = packet.sound if isinstance(packet, ParamPacket) else packet
+        if isinstance(sound, VoicePacket) and VOICE_CAPABILITY not in self._hello.capabilities:
             raise WireError("a voice came, which was not asked for")
+        if isinstance(sound, SaidPacket) and not self.has_said:
+            raise WireError("what is said came, which was not asked for")
         self._heard_ms = now_ms
         return packet
 
@@ -320,6 +323,12 @@ class Session:
         return peer is not None and all(
             DRIFT_CAPABILITY in hello.capabilities for hello in (self._hello, peer)
         )
+
+    @property
+    def has_said(self) -> bool:
+        """Whether the receiver of this call can tell its networks what the sender says, in the code that it sends."""
+        peer = self._peer_hello
+        return peer is not None and bool(said_codes(peer.capabilities) & said_codes(self._hello.capabilities))
 
     @property
     def references(self) -> int:
@@ -521,3 +530,10 @@ class Session:
 def _send(*messages: ControlMessage, events: Iterable[Event] = ()) -> Step:
     """A step that sends `messages`."""
     return Step(tuple(message.to_bytes() for message in messages), tuple(events))
+
+
+def _parse_alone(data: bytes) -> VoicePacket | SaidPacket | None:
+    """A message of `params` that is no ParamPacket; None for one that may be."""
+    if SaidPacket.stands_in(data):
+        return SaidPacket.parse(data)
+    return VoicePacket.parse(data) if VoicePacket.stands_in(data) else None

@@ -5,14 +5,19 @@ from dataclasses import dataclass
 
 from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
+from headgan.proto.said import MAX_SAID_BYTES, SaidPacket
 from headgan.proto.voice import MAX_VOICE_BYTES, VoicePacket
 from headgan.proto.wire_fields import U8_MAX, U16_MAX, U32_MAX, Reader, check_length, check_range
 
 PROTOCOL_VERSION = 2
 MAX_PAYLOAD_BYTES = 1024
 
-# With a voice the types are greater by two.
-LONG_TYPE, SHORT_TYPE, WITH_VOICE = 1, 2, 2
+# With a voice the types are greater by two, with what is said in its place by five.
+LONG_TYPE, SHORT_TYPE, WITH_VOICE, WITH_SAID = 1, 2, 2, 5
+# Each type to its form, and what comes with it.
+_TYPES = {
+    form + extra: (form, extra) for extra in (0, WITH_VOICE, WITH_SAID) for form in (LONG_TYPE, SHORT_TYPE)
+}
 # Of one packet.
 MAX_FRAMES = 4
 MAX_OFFSET_MS = (1 << 14) - 1
@@ -22,7 +27,8 @@ SHORT_REACH_FRAMES, SHORT_REACH_MS = 100, 20_000
 MAX_NAMED_REFERENCES = 8
 _LONG, _SHORT = struct.Struct("!BII"), struct.Struct("!BBH")
 _MARK = struct.Struct("!H")
-MAX_PARAM_PACKET_BYTES = _LONG.size + _MARK.size * (MAX_FRAMES - 1) + 1 + MAX_VOICE_BYTES + MAX_PAYLOAD_BYTES
+_MAX_SOUND_BYTES = 1 + max(MAX_VOICE_BYTES, MAX_SAID_BYTES)
+MAX_PARAM_PACKET_BYTES = _LONG.size + _MARK.size * (MAX_FRAMES - 1) + _MAX_SOUND_BYTES + MAX_PAYLOAD_BYTES
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,14 @@ class ParamPacket:
     A message of the channel `params`, which may lose and reorder it:
 
     offset  size  field
-         0     1  bits 4 to 7: type, 1 long, 2 short, 3 long with voice, 4 short with voice; bits 2 and 3: frames - 1;
+         0     1  bits 4 to 7: type, 1 long, 2 short, 3 long with voice, 4 short with voice, 6 long with what is
+                  said, 7 short with what is said; bits 2 and 3: frames - 1;
                   of the first frame bit 0 has_face, bit 1 is_untrue
     long:
          1     4  seq, the number of the first frame of those that were sent or dropped, wraps to 0
          5     4  capture_ms of the first frame on the sender's clock, modulo 2**32
          9  2 (frames - 1)  of each further frame: bit 15 is_untrue, bit 14 has_face, bits 0 to 13 offset_ms
-              voice, as in VoicePacket, if the type says so
+              voice, as in VoicePacket, or what is said, as in SaidPacket, if the type says so
            0..1024  records, to the end of the message
     short, where the receiver has a frame that is near:
          1     1  seq modulo 2**8
@@ -77,6 +84,7 @@ class ParamPacket:
     frames: tuple[FrameMark, ...]
     records: bytes
     voice: VoicePacket | None = None
+    said: SaidPacket | None = None
 
     def __post_init__(self) -> None:
         check_range("param packet: seq", self.seq, 0, U32_MAX)
@@ -86,21 +94,29 @@ class ParamPacket:
             raise WireError(f"param packet: the first frame has offset {self.frames[0].offset_ms}, must be 0")
         most = MAX_PAYLOAD_BYTES if any(frame.has_face for frame in self.frames) else 0
         check_length("param packet: records", self.records, 0, most)
-        if self.voice is not None and not self.voice.is_near(self.capture_ms):
+        if self.voice is not None and self.said is not None:
+            raise WireError("param packet: a voice and what is said, it has room for one of them")
+        if self.sound is not None and not self.sound.is_near(self.capture_ms):
             raise WireError("param packet: the voice is too far from the first frame")
+
+    @property
+    def sound(self) -> VoicePacket | SaidPacket | None:
+        """The voice, or what is said in its place."""
+        return self.voice or self.said
 
     def to_bytes(self, *, is_short: bool = False) -> bytes:
         """The packet as one message of the channel `params`; is_short: the receiver has a frame that is near."""
         first, *others = self.frames
-        kind = (SHORT_TYPE if is_short else LONG_TYPE) + (WITH_VOICE if self.voice else 0)
+        kind = SHORT_TYPE if is_short else LONG_TYPE
+        kind += WITH_VOICE if self.voice else WITH_SAID if self.said else 0
         head = kind << 4 | len(others) << 2 | first.bits
         if is_short:
             start = _SHORT.pack(head, self.seq & U8_MAX, self.capture_ms & U16_MAX)
         else:
             start = _LONG.pack(head, self.seq, self.capture_ms)
         marks = b"".join(_MARK.pack(frame.bits << 14 | frame.offset_ms) for frame in others)
-        voice = self.voice.inside() if self.voice else b""
-        return start + marks + voice + self.records
+        sound = self.sound.inside() if self.sound else b""
+        return start + marks + sound + self.records
 
     @classmethod
     def parse(cls, data: bytes, near: "ParamPacket | None" = None) -> "ParamPacket | None":
@@ -118,10 +134,9 @@ class ParamPacket:
         """
         check_length("param packet", data, 1, MAX_PARAM_PACKET_BYTES)
         kind, count, bits = data[0] >> 4, (data[0] >> 2 & 3) + 1, data[0] & 3
-        if not LONG_TYPE <= kind <= SHORT_TYPE + WITH_VOICE:
-            raise WireError(f"param packet: type {kind}, this version knows 1 to {SHORT_TYPE + WITH_VOICE}")
-        has_voice = kind > SHORT_TYPE
-        kind -= WITH_VOICE if has_voice else 0
+        if kind not in _TYPES:
+            raise WireError(f"param packet: type {kind}, this version knows {', '.join(map(str, _TYPES))}")
+        kind, extra = _TYPES[kind]
         reader = Reader("param packet", data[1:])
         if kind == LONG_TYPE:
             seq, capture_ms = reader.u32(), reader.u32()
@@ -136,8 +151,9 @@ class ParamPacket:
                 return None
             seq = _nearest(seq, near.seq, U8_MAX + 1)
             capture_ms = _nearest(capture_ms, near.capture_ms, U16_MAX + 1)
-        voice = VoicePacket.read_inside(reader, capture_ms) if has_voice else None
-        return cls(seq, capture_ms, tuple(frames), reader.rest(), voice)
+        voice = VoicePacket.read_inside(reader, capture_ms) if extra == WITH_VOICE else None
+        said = SaidPacket.read_inside(reader, capture_ms) if extra == WITH_SAID else None
+        return cls(seq, capture_ms, tuple(frames), reader.rest(), voice, said)
 
 
 def _mark(offset_ms: int, bits: int) -> FrameMark:

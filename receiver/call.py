@@ -16,12 +16,14 @@ from headgan.codec.param_code import shipped_code
 from headgan.codec.params import parse_identity
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.reference_params import parse_reference_params
+from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import decode_still
 from headgan.models.contacts import Contacts, reference_digest
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.speech import speech_form
 from headgan.proto.control import Bye, ByeReason
 from headgan.proto.errors import DeviceError, HeadganError, PeerError, WireError
 from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
@@ -32,6 +34,7 @@ from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY, VideoReceived
 from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
+from headgan.proto.said import SILENT_CAPABILITY, SaidPacket, said_capability, said_codes
 from headgan.proto.session import (
     ByeDone,
     Event,
@@ -51,6 +54,7 @@ from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.silent_speaker import Fill, SoundOutput
+from headgan.receiver.told_ears import ToldEars
 
 log = logging.getLogger(__name__)
 
@@ -136,6 +140,8 @@ class ReceiverCall:
         self._contacts = contacts
         self._open_speaker = open_speaker
         self._speaker: SoundOutput | None = None
+        # What it names to be told what is said without the voice; None where its networks do not listen.
+        self._said = said_capability_of(generator)
         self._hello: Hello | None = None
         self._highest_seq = -1
         self._rates = _Rates()
@@ -190,6 +196,7 @@ class ReceiverCall:
                     LIVE_VIDEO_CAPABILITY,
                     *((REMEMBERS,) if self._contacts else ()),
                     *((VOICE_CAPABILITY,) if self._open_speaker else ()),
+                    *((self._said,) if self._said else ()),
                 ),
                 wants_reference=self._own_reference is None,
                 # A photograph of one's own choice is not mixed with what the camera sees.
@@ -202,6 +209,7 @@ class ReceiverCall:
                 clock_ms=self._clock_ms,
                 on_params=lambda packet: self._take(packet, link),
                 on_voice=self._take_voice,
+                on_said=self._take_said,
             )
             try:
                 async with link:
@@ -249,6 +257,7 @@ class ReceiverCall:
                 log.info("call from %s", hello.agent)
                 self._hello = hello
                 self.reader = FrameReader(has_drift=link.session.has_drift)
+                self._tell_sound()
                 if self._own_reference is not None:
                     caller = self._caller()
                     own = await asyncio.to_thread(self._own_reference.as_reference, self._model, caller)
@@ -355,8 +364,9 @@ class ReceiverCall:
             show=self._show,
             capacity=link.session.references,
             fuses=link.session.fuses,
-            hears=self._open_speaker is not None,
+            hears=self._open_speaker is not None and self.has_voice,
             ears=await asyncio.to_thread(self._open_ears),
+            told=ToldEars() if self._is_told else None,
         )
         if self._open_speaker is not None and self.playback.voice is not None:
             self._speaker = self._open_speaker(self.playback.voice.fill)
@@ -365,9 +375,35 @@ class ReceiverCall:
             for number, recalled in self._recalled.items():
                 self._to_hold.put_nowait((number, recalled, None))
 
+    @property
+    def has_voice(self) -> bool:
+        """Whether the sender does not choose to send no voice."""
+        named = self._hello.capabilities if self._hello else ()
+        return SILENT_CAPABILITY not in named and not said_codes(named)
+
+    @property
+    def _is_told(self) -> bool:
+        """Whether the networks are told what is said without the voice."""
+        return self._hello is not None and self._said in self._hello.capabilities
+
+    def _tell_sound(self) -> None:
+        """Tells the user if the other side chose to send no voice."""
+        named = self._hello.capabilities if self._hello else ()
+        if SILENT_CAPABILITY in named:
+            log.info("the caller chose to send no sound: this call is silent")
+        elif self._is_told:
+            log.info(
+                "the caller chose to send no voice: the lips are drawn by what is said, nothing is heard"
+            )
+        elif not self.has_voice:
+            log.info(
+                "the caller chose to send no voice, and these networks do not listen: this call is silent"
+            )
+
     def _open_ears(self) -> Ears | None:
         """What the networks listen with, where they do and there is something to hear."""
-        return Ears() if self._open_speaker is not None and self._generator.needs("audio") else None
+        listens = self._open_speaker is not None and self._generator.needs("audio")
+        return Ears() if listens and self.has_voice else None
 
     def _remember(self) -> None:
         """Keeps what is held at the end of a call that showed something."""
@@ -412,6 +448,11 @@ class ReceiverCall:
         """Takes sound from the network; WireError if it is none."""
         if self.playback:
             self.playback.hear(voice, self._clock_ms())
+
+    def _take_said(self, said: SaidPacket) -> None:
+        """Takes what is said without the voice from the network; WireError if it is none."""
+        if self.playback:
+            self.playback.hear_said(said)
 
     @staticmethod
     def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:
@@ -468,3 +509,11 @@ class ReceiverCall:
             then_s, wire, pictures = now_s, new_wire, new_pictures
             if self.playback and self.playback.error:
                 await asyncio.to_thread(self.playback.close)
+
+
+def said_capability_of(generator: Generator) -> str | None:
+    """What is named where `generator` listens, and to features of the form that records are of."""
+    code = shipped_said_code()
+    if not generator.needs("audio") or str(code.form) != speech_form():
+        return None
+    return said_capability(code.code_id)

@@ -3,6 +3,7 @@
 take() ── JitterBuffer ── due ── FaceParams ── Reconstructor ─┬─ show(), record()
 show_video() ─────────────────── where no face can be drawn ──┘
 hear() ── VoicePlayer ── fill(), asked by what plays it; the JitterBuffer has the clock of both
+hear_said() ── ToldEars, where what is said comes without the voice; nothing waits for it
 """
 
 import logging
@@ -23,12 +24,14 @@ from headgan.codec.stage_times import StageTimes
 from headgan.codec.voice import FRAME_MS, VoiceFrame
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
+from headgan.proto.said import SaidPacket
 from headgan.proto.voice import VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
 from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
+from headgan.receiver.told_ears import ToldEars
 from headgan.receiver.voice_player import VoicePlayer
 
 log = logging.getLogger(__name__)
@@ -112,6 +115,7 @@ class Playback:
         record_plain: bool = False,
         hears: bool = False,
         ears: Ears | None = None,
+        told: ToldEars | None = None,
     ) -> None:
         """Starts the thread.
 
@@ -128,6 +132,7 @@ class Playback:
             record_plain: whether the recording has no sign on pictures that are held.
             hears: whether there is sound, which somebody fetches with `voice.fill`.
             ears: what the networks listen with; None for networks that do not.
+            told: the same where what is said comes without the voice.
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
@@ -153,6 +158,7 @@ class Playback:
                 record_path, rate_fps=rate_fps, is_plain=record_plain, has_sound=hears
             )
         self.voice = VoicePlayer(self._captured_ms, self._keep_sound) if hears else None
+        self.told = told
         self._ears = ears
         self._voice_numbers = VoiceNumbers()
         self._sounds: deque[tuple[NDArray[np.float32], float]] = deque(maxlen=_KEPT_SOUNDS)
@@ -224,6 +230,19 @@ class Playback:
             # What of it is later has waited less, and would make the packet look earlier than it is.
             with self._changed:
                 self._buffer.hear(oldest_ms, now_ms)
+
+    def hear_said(self, said: SaidPacket) -> None:
+        """Takes what is said, where it comes without the voice.
+
+        Raises:
+            WireError: it is nowhere near the pictures, or no record.
+        """
+        if self.told is None:
+            return
+        with self._changed:
+            start_ms = self._buffer.unwrapped_ms(said.start_ms)
+        if start_ms is not None:
+            self.told.push(said, float(start_ms))
 
     def _captured_ms(self, play_ms: float) -> float | None:
         """When that was said which is to be heard at `play_ms`."""
@@ -347,9 +366,10 @@ class Playback:
             if reconstructors:
                 best, *others = reconstructors
                 heard = {}
-                if self._ears is not None:
+                ears = self.told or self._ears
+                if ears is not None:
                     with self.times.measure("listen"):
-                        heard["audio"] = self._ears.at(due.capture_ms)
+                        heard["audio"] = ears.at(due.capture_ms)
                 with self.times.measure("draw"):
                     self._picture = best.draw(frame.params, *others, **heard)
                 self.guessed += frame.is_guessed

@@ -56,6 +56,8 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
         stats["latency_ms"] = latency_report(call.playback.latencies)
         if call.playback.voice:
             stats["voice"] = call.playback.voice.report()
+        if call.playback.told:
+            stats["said"] = call.playback.told.report()
         stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)
         stats["stages_ms"] = call.playback.times.report()
     if call.peer:

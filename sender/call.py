@@ -1,7 +1,7 @@
 """One call from the sender's side: settle on a face, call the receiver, send every frame, say good-bye.
 
 worker thread: Camera ── FaceAnalyser ── AnalysedFrame ── FramePlanner ──▶ event loop: ParamPacket, Shipping ── Link
-another: SoundSource ── VoiceEncoder ── VoiceFrame ──────────────────────▶ event loop: WaitingVoice ──┘
+another: SoundSource ── VoiceEncoder or SaidEncoder ──────────────────────▶ event loop: WaitingVoice ──┘
 """
 
 import asyncio
@@ -12,15 +12,12 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
-import numpy as np
-from numpy.typing import NDArray
-
 from headgan.codec.param_code import shipped_code
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
+from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
-from headgan.codec.voice import FRAME_MS, VoiceEncoder, VoiceFrame
 from headgan.models.drift_finder import DriftFinder
 from headgan.models.drift_watch import BIT_WORTH
 from headgan.models.generator import Generator
@@ -28,13 +25,14 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.control import Bye, ByeReason, RefreshWanted
-from headgan.proto.errors import DeviceError, HeadganError, PeerError
+from headgan.proto.errors import DeviceError, HeadganError, ModelError, PeerError
 from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
+from headgan.proto.said import SILENT_CAPABILITY, said_capability
 from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
 from headgan.proto.signalling import call
 from headgan.proto.wire_course import WireCourse
@@ -45,14 +43,16 @@ from headgan.sender.frame_plan import FramePlanner
 from headgan.sender.frame_sender import FrameSender, SendCounts
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import MemoryFiller
+from headgan.sender.open_sound import FEATURES, NO_SOUND
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.send_settings import SendSettings
 from headgan.sender.shipping import Shipping
+from headgan.sender.sound_encoder import SoundFrame, open_encoder
 from headgan.sender.sound_source import SoundSource
 from headgan.sender.sources import Source
 from headgan.sender.voice_thread import VoiceThread
-from headgan.sender.waiting_voice import WaitingVoice
+from headgan.sender.waiting_voice import WaitingVoice, pack_said, pack_voice
 
 log = logging.getLogger(__name__)
 
@@ -93,12 +93,13 @@ class SenderCall:
     packer: ParamPacker = field(init=False)
     frames: FrameSender = field(init=False)
     course: WireCourse = field(default_factory=WireCourse)
-    voice: VoiceThread[VoiceFrame] | None = None
+    voice: VoiceThread[SoundFrame] | None = None
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
     _is_handed_over: bool = False
     _is_muted: bool = False
+    _frame_ms: float | None = None  # when the newest frame was captured
 
     def __post_init__(self) -> None:
         self.packer = ParamPacker(
@@ -107,7 +108,9 @@ class SenderCall:
             quality=self.settings.quality,
             kbps=self.settings.face_kbps,
         )
-        self.frames = FrameSender(self.packer, self.settings.rate_fps, WaitingVoice(self.settings.packet_ms))
+        packet_ms, is_said = self.settings.packet_ms, self.settings.audio == FEATURES
+        waiting = WaitingVoice(packet_ms, pack_said) if is_said else WaitingVoice(packet_ms, pack_voice)
+        self.frames = FrameSender(self.packer, self.settings.rate_fps, waiting)
 
     @property
     def counts(self) -> SendCounts:
@@ -175,7 +178,7 @@ class SenderCall:
             rate_fps=self.settings.rate_fps,
             model_id=shipped_code().id_with(self.model.model_id),
             identity=identity_to_bytes(reference.identity),
-            capabilities=("gaze", DRIFT_CAPABILITY),
+            capabilities=("gaze", DRIFT_CAPABILITY, *_sound_capabilities(self.settings.audio)),
             references=self.settings.references,
             known=self.own.offered if self.own else (),
             near=self.own.near if self.own else 0,
@@ -322,36 +325,42 @@ class SenderCall:
                 packet = self.packer.add(frame.params, plan.references, capture_ms, is_untrue=plan.is_untrue)
             loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
-        def deliver_voice(frame: VoiceFrame) -> None:
+        def deliver_voice(frame: SoundFrame) -> None:
             loop.call_soon_threadsafe(self.frames.add_voice, link, frame)
 
-        await asyncio.to_thread(self._work, deliver, deliver_voice if link.session.has_voice else None)
+        await asyncio.to_thread(self._work, deliver, deliver_voice if self._is_heard(link.session) else None)
         packet = self.packer.flush()
         if packet is not None and not link.session.is_over:
             self.frames.send_packet(link, packet)
         self.frames.finish_voice(link)
 
+    def _is_heard(self, session: Session) -> bool:
+        """Whether the other side can use what is sent of the sound; says what that is."""
+        if self.settings.audio == NO_SOUND:
+            log.info("no sound is sent: the microphone stays closed")
+            return False
+        if self.settings.audio != FEATURES:
+            return session.has_voice
+        if not session.has_said:
+            log.info("nothing is sent of what you say: the networks of the other side do not listen")
+        return session.has_said
+
     def _open_voice(
-        self, camera: Camera, deliver: Callable[[VoiceFrame], None] | None
+        self, camera: Camera, deliver: Callable[[SoundFrame], None] | None
     ) -> AbstractContextManager[object]:
         """What encodes the sound while its context is open; nothing where nobody hears it."""
         if self.open_sound is None or deliver is None:
             return nullcontext()
-        delay = max(1, round(self.settings.packet_ms / FRAME_MS))
         try:
-            encoder = VoiceEncoder(self.settings.voice_kbps, copy_delay=delay)
-        except DeviceError as error:
+            encode = open_encoder(self.settings, lambda: self.packer.loss, lambda: self._frame_ms)
+        except (DeviceError, ModelError) as error:
             log.warning("%s; the call goes on in silence", error)
             return nullcontext()
         source = self.open_sound(lambda: camera.started_ms)
         if source is None:
             return nullcontext()
-
-        def encode(samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
-            encoder.expect_loss(self.packer.loss)
-            return encoder.encode(samples, capture_ms)
-
-        log.info("sound: %s", source.describe())
+        what = "; what is said is sent, and no voice" if self.settings.audio == FEATURES else ""
+        log.info("sound: %s%s", source.describe(), what)
         self.voice = VoiceThread(source, encode, deliver)
         self.voice.is_muted = self._is_muted
         return self.voice
@@ -359,7 +368,7 @@ class SenderCall:
     def _work(
         self,
         deliver: Callable[[AnalysedFrame, float], None],
-        deliver_voice: Callable[[VoiceFrame], None] | None,
+        deliver_voice: Callable[[SoundFrame], None] | None,
     ) -> None:
         """The camera's thread."""
         writer: TimedWriter | None = None
@@ -374,7 +383,7 @@ class SenderCall:
                     if captured is None:
                         continue
                     # Whole milliseconds, as they travel, so that both ends place a frame alike.
-                    capture_ms = float(round(captured.capture_ms))
+                    capture_ms = self._frame_ms = float(round(captured.capture_ms))
                     frame = self.analyser.analyse(captured.frame_rgb, capture_ms)
                     deliver(frame, capture_ms)
                     writer = writer or self._open_writer(capture_ms)
@@ -397,3 +406,10 @@ def _raise_for(bye: Bye) -> None:
     """Raises PeerError when the other side ended the call because something went wrong."""
     if bye.reason not in (ByeReason.ENDED, ByeReason.HANGUP):
         raise PeerError(f"the other side ended the call: {bye.text or bye.reason.name}")
+
+
+def _sound_capabilities(audio: str) -> tuple[str, ...]:
+    """What the other side is told of a call without a voice."""
+    if audio == FEATURES:
+        return (said_capability(shipped_said_code().code_id),)
+    return (SILENT_CAPABILITY,) if audio == NO_SOUND else ()

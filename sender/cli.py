@@ -32,7 +32,15 @@ from headgan.sender.call import SenderCall
 from headgan.sender.camera import list_cameras, open_source
 from headgan.sender.microphone import list_microphones
 from headgan.sender.mute_key import KEY, watch_mute_key
-from headgan.sender.open_sound import NO_SOUND, check_sound, open_sound
+from headgan.sender.open_sound import (
+    AUDIO_CHOICES,
+    FEATURES,
+    NO_SOUND,
+    VOICE,
+    check_sound,
+    choose_audio,
+    open_sound,
+)
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import NARROW_MS, frames_in
 from headgan.sender.send_settings import SendSettings
@@ -69,6 +77,12 @@ class SendOptions:
     remember: bool = option(
         False,
         "keep these pictures on this machine too: where the other side remembers you, none is sent again",
+    )
+    audio: str = option(
+        VOICE,
+        "what of your sound is sent: your voice; features, which let your lips be drawn by what you say without your "
+        "voice leaving this machine; or none, and no microphone is opened",
+        choices=AUDIO_CHOICES,
     )
     microphone: str | None = option(
         None,
@@ -134,6 +148,7 @@ def _send(options: SendOptions) -> int:
     if options.face_kbps and not 0.1 <= options.face_kbps <= 100:
         raise UsageError(f"--face-kbps {options.face_kbps:g}: give 0.1 to 100, or 0 to hold the quality")
     check_sound(options.microphone, options.voice_kbps, options.camera)
+    audio = choose_audio(options.audio, options.microphone, options.voice_kbps)
     if not 0 < options.packet_ms <= 1000:
         raise UsageError(f"--packet-ms {options.packet_ms:g}: give more than 0, to 1000")
     step_of(options.quality)
@@ -151,6 +166,7 @@ def _send(options: SendOptions) -> int:
         face_kbps=options.face_kbps or None,
         frames_per_packet=frames_in(NARROW_MS if options.narrow else options.packet_ms, options.fps),
         voice_kbps=options.voice_kbps,
+        audio=audio,
     )
     if options.remember and options.references == 1:
         raise UsageError("--remember: there is nothing to remember with --references 1")
@@ -179,10 +195,12 @@ def _send(options: SendOptions) -> int:
         monotonic_ms,
         own,
         open_generator=lambda: OnnxGenerator(provider="cpu"),
-        open_sound=lambda started_ms: open_sound(options.microphone, source, started_ms),
+        open_sound=None
+        if audio == NO_SOUND
+        else lambda started_ms: open_sound(options.microphone, source, started_ms),
     )
 
-    if sys.stdin is not None and sys.stdin.isatty() and options.microphone != NO_SOUND:
+    if sys.stdin is not None and sys.stdin.isatty() and audio != NO_SOUND:
         sys.stderr.write(f"{PROG}: press {KEY} and Enter to mute yourself, and again to be heard\n")
         watch_mute_key(sys.stdin, call.toggle_mute)
 
@@ -217,13 +235,13 @@ def _video_stats(call: SenderCall) -> dict[str, int] | None:
 
 
 def _voice_stats(call: SenderCall, seconds: float) -> dict[str, Any] | None:
-    """What the voice cost, without headers; None for a call without one."""
+    """What the voice, or what is said, cost without headers; None for a call that sent none."""
     voice = call.frames.voice
     if not voice.frames:
         return None
     return {
         "frames": voice.frames,
-        "copies": voice.copies,
+        **({"copies": voice.copies} if call.settings.audio == VOICE else {}),
         "bytes": voice.data_bytes,
         "kbps": round(voice.data_bytes * 8 / 1000 / seconds, 3) if seconds else None,
         "held_back": call.counts.voice_held_back + voice.too_old,
@@ -271,7 +289,9 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
         "compared": call.planner.loop.truth.compared if call.planner.loop else 0,
         "video": _video_stats(call),
         "params": _param_stats(call, seconds),
-        "voice": _voice_stats(call, seconds),
+        "audio": call.settings.audio,
+        "voice": _voice_stats(call, seconds) if call.settings.audio == VOICE else None,
+        "said": _voice_stats(call, seconds) if call.settings.audio == FEATURES else None,
         "faces_lost": analyser.faces_lost,
         "reframed": analyser.reframed,
         "fit_error_px": analyser.fit_error_px(),

@@ -1,4 +1,4 @@
-"""Analysed frames with their plans, and a voice, in, messages on the channels out; counts what became of them.
+"""Analysed frames, plans, and a voice or what is said in, messages on the channels out; counts what became of them.
 
 Belongs to the event loop.
 """
@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from headgan.codec.said_record import SaidRecord
 from headgan.codec.voice import VoiceFrame
 from headgan.proto.errors import PeerError
 from headgan.proto.link import Link
+from headgan.proto.said import SaidPacket
 from headgan.proto.voice import VoicePacket
 from headgan.proto.wire import ParamPacket
 from headgan.sender.analysis import AnalysedFrame
@@ -62,13 +64,13 @@ class FrameSender:
     Attributes:
         packer: learns which packets were not sent.
         rate_fps: frames a second.
-        voice: what of the voice waits for a packet.
+        voice: what of the voice waits for a packet; or of what is said, where that is sent in its place.
         counts: what became of the frames.
     """
 
     packer: ParamPacker
     rate_fps: float
-    voice: WaitingVoice
+    voice: WaitingVoice[VoiceFrame, VoicePacket] | WaitingVoice[SaidRecord, SaidPacket]
     counts: SendCounts = field(default_factory=SendCounts)
     _frames_unseen: int = 0
 
@@ -96,18 +98,20 @@ class FrameSender:
         """Sends a packet with what there is of the voice, or counts both as held back."""
         self.counts.sent = packet.seq + len(packet.frames)
         voice = self.voice.near(packet.capture_ms)
-        if voice is not None:
+        if isinstance(voice, VoicePacket):
             packet = replace(packet, voice=voice)
+        elif voice is not None:
+            packet = replace(packet, said=voice)
         if not _is_sent(lambda: link.send_params(packet)):
             self.counts.held_back += len(packet.frames)
             self.counts.voice_held_back += 0 if voice is None else len(voice.frames)
             self.packer.dropped(packet.seq)
 
-    def add_voice(self, link: Link, frame: VoiceFrame) -> None:
+    def add_voice(self, link: Link, frame: VoiceFrame | SaidRecord) -> None:
         """Takes a frame of the voice, which waits for the next packet; where none comes, it is sent alone."""
         if link.session.is_over:
             return
-        self.voice.add(frame)
+        self.voice.add(frame)  # type: ignore[arg-type]  # a call has frames of one kind
         self._send_alone(link, self.voice.overdue())
 
     def finish_voice(self, link: Link) -> None:
@@ -115,7 +119,7 @@ class FrameSender:
         if not link.session.is_over:
             self._send_alone(link, self.voice.rest())
 
-    def _send_alone(self, link: Link, voice: VoicePacket | None) -> None:
+    def _send_alone(self, link: Link, voice: VoicePacket | SaidPacket | None) -> None:
         if voice is not None and not _is_sent(lambda: link.send_voice(voice)):
             self.counts.voice_held_back += len(voice.frames)
 

@@ -1,9 +1,9 @@
-"""`--microphone` in, the source of the call's sound out."""
+"""`--audio` and `--microphone` in, what is sent of the sound and the source of it out."""
 
 from collections.abc import Callable
 
 from headgan.codec.sound_devices import parse_device
-from headgan.codec.voice import check_voice_kbps
+from headgan.codec.voice import DEFAULT_VOICE_KBPS, check_voice_kbps
 from headgan.proto.errors import UsageError
 from headgan.proto.program import monotonic_ms
 from headgan.sender.camera import is_device
@@ -13,6 +13,35 @@ from headgan.sender.sound_source import SoundSource
 from headgan.sender.sources import FileSource, Source
 
 NO_SOUND, OF_FILE = "none", "file"
+# What is sent of the sound: the voice, what is said without the voice, or nothing.
+VOICE, FEATURES = "voice", "features"
+AUDIO_CHOICES = (VOICE, FEATURES, NO_SOUND)
+
+
+def choose_audio(audio: str, microphone: str | None, voice_kbps: float) -> str:
+    """What is sent of the sound, an entry of AUDIO_CHOICES; without a microphone that is nothing.
+
+    Args:
+        audio: what --audio says.
+        microphone: what --microphone says; None where it was left out.
+        voice_kbps: what --voice-kbps says.
+
+    Raises:
+        UsageError: these contradict each other.
+    """
+    if audio == FEATURES and microphone == NO_SOUND:
+        raise UsageError(
+            "--audio features --microphone none: nothing is heard; name a microphone, or --audio none"
+        )
+    if audio == NO_SOUND and microphone not in (None, NO_SOUND):
+        raise UsageError(
+            f"--audio none --microphone {microphone}: no microphone is opened; leave one of them out"
+        )
+    if audio != VOICE and voice_kbps != DEFAULT_VOICE_KBPS:
+        raise UsageError(
+            f"--audio {audio} --voice-kbps {voice_kbps:g}: no voice is sent; leave one of them out"
+        )
+    return NO_SOUND if microphone == NO_SOUND else audio
 
 
 def check_sound(microphone: str | None, voice_kbps: float, camera: str) -> None:

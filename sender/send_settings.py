@@ -9,6 +9,7 @@ from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.voice import DEFAULT_VOICE_KBPS
 from headgan.proto.ice import IceConfig
 from headgan.proto.signalling import Address
+from headgan.sender.open_sound import VOICE
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class SendSettings:
         face_kbps: kbit/s of the parameters' records to hold instead; None holds the quality.
         frames_per_packet: how many frames share a packet, 1 to 4.
         voice_kbps: kbit/s of the voice.
+        audio: what is sent of the sound: an entry of AUDIO_CHOICES.
     """
 
     peer: Address
@@ -40,6 +42,7 @@ class SendSettings:
     face_kbps: float | None = None
     frames_per_packet: int = 1
     voice_kbps: float = DEFAULT_VOICE_KBPS
+    audio: str = VOICE
 
     @property
     def packet_ms(self) -> float:

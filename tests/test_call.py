@@ -24,6 +24,7 @@ from headgan.codec.param_record import _LAG_STARTS
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams, identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureEncoder
 from headgan.codec.range_coder import RangeEncoder
+from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import AV1_MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.contacts import OWN, Contacts, reference_digest
@@ -42,10 +43,11 @@ from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
+from headgan.proto.said import said_capability
 from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
 from headgan.proto.wire import FrameMark, ParamPacket
-from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.call import ReceiverCall, ReceiveSettings, said_capability_of
 from headgan.receiver.display import Frame, ViewerStats
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.silent_speaker import SilentSpeaker
@@ -53,6 +55,7 @@ from headgan.receiver.stats import receiver_stats
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
 from headgan.sender.call import SenderCall
 from headgan.sender.cli import sender_stats
+from headgan.sender.open_sound import FEATURES, NO_SOUND, VOICE
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.send_settings import SendSettings
@@ -264,6 +267,7 @@ class Call:
         remember: str | None = None,
         fuses: int = 1,
         hears: bool = False,
+        generator: Generator = GENERATOR,
     ) -> None:
         self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
         self.screen = Screen()
@@ -274,7 +278,7 @@ class Call:
         self.receiver = ReceiverCall(
             settings,
             MODEL,
-            GENERATOR,
+            generator,
             own_reference,
             self.screen,
             clock_ms,
@@ -295,8 +299,9 @@ class Call:
         clip: Clip,
         analyser: FaceAnalyser | None = None,
         sound: NDArray[np.float32] | None = None,
+        audio: str = VOICE,
     ) -> SenderCall:
-        settings = SendSettings(await self.address(), IceConfig(), RATE_FPS, self.crop)
+        settings = SendSettings(await self.address(), IceConfig(), RATE_FPS, self.crop, audio=audio)
         return SenderCall(
             clip,
             analyser or QuickAnalyser(),
@@ -416,6 +421,105 @@ async def test_who_does_not_listen_is_sent_no_voice(tmp_path: Path, voice: NDArr
     assert "voice" not in receiver_stats(talk.receiver, GENERATOR)
 
 
+class ListeningGenerator(OnnxGenerator):
+    """A generator that declares to have been trained with sound."""
+
+    def needs(self, name: str) -> bool:
+        return name == "audio" or super().needs(name)
+
+
+LISTENER = ListeningGenerator(weights_path(PRIOR_GENERATOR), provider="cpu")
+
+
+class Hearing(QuickReconstructor):
+    """Keeps what it is told was heard."""
+
+    heard: ClassVar[list[NDArray[np.float32] | None]] = []
+
+    def draw(self, params: FaceParams, *, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
+        Hearing.heard.append(audio)
+        return super().draw(params)
+
+
+@pytest.fixture
+def vowels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network that hears quickly how loud it is."""
+
+    class Vowels:
+        def shares(self, sound: NDArray[np.float32]) -> NDArray[np.float32]:
+            shares = np.zeros((len(sound) // 320, 27), np.float32)
+            shares[:, 0] = np.abs(sound).max()
+            shares[:, 26] = 1 - shares[:, 0]
+            return shares
+
+    monkeypatch.setattr("headgan.sender.said_encoder.PhonemeNet", Vowels)
+    monkeypatch.setattr("headgan.receiver.call.Reconstructor", Hearing)
+    Hearing.heard.clear()
+
+
+@pytest.mark.usefixtures("vowels")
+async def test_what_is_said_is_told_and_no_voice_is_sent(
+    tmp_path: Path, voice: NDArray[np.float32], caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = Call(tmp_path, hears=True, generator=LISTENER)
+    sender = await talk.sender(Clip(100), sound=voice, audio=FEATURES)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, LISTENER)
+    assert sent["audio"] == FEATURES and sent["voice"] is None and "voice" not in received
+    assert 30 <= sent["said"]["frames"] <= 52 and 0.5 < sent["said"]["kbps"] < 8
+    assert sent["said"]["frames"] - sent["said"]["held_back"] - 3 <= received["said"]["records"]
+    assert received["said"]["bytes"] <= sent["said"]["bytes"]
+    told = [one for one in Hearing.heard if one is not None]
+    assert len(told) > 50 and {one.shape for one in told} == {(300,)}
+    assert np.ptp([one[84:].sum() for one in told]) > 1  # it is not always the same
+    assert talk.receiver.playback is not None and talk.receiver.playback.buffer.delay_ms < 60
+    assert sound_of(talk.out).size == 0
+    lines = [record.getMessage() for record in caplog.records]
+    assert "sound: somebody who talks; what is said is sent, and no voice" in lines
+    assert "the caller chose to send no voice: the lips are drawn by what is said, nothing is heard" in lines
+
+
+def test_a_receiver_names_the_code_that_its_networks_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert said_capability_of(LISTENER) == said_capability(shipped_said_code().code_id)
+    assert said_capability_of(GENERATOR) is None
+    monkeypatch.setattr("headgan.receiver.call.speech_form", lambda: "2-other")
+    assert said_capability_of(LISTENER) is None
+
+
+@pytest.mark.parametrize("hears", [True, False])
+async def test_nothing_of_the_sound_is_sent_to_networks_that_do_not_listen(
+    hears: bool, tmp_path: Path, voice: NDArray[np.float32], caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = Call(tmp_path, hears=hears)
+    sender = await talk.sender(Clip(20), sound=voice, audio=FEATURES)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    sent, received = sender_stats(sender), receiver_stats(talk.receiver, GENERATOR)
+    assert sent["said"] is None and sent["voice"] is None and sender.voice is None
+    assert "said" not in received and "voice" not in received
+    lines = [record.getMessage() for record in caplog.records]
+    assert "nothing is sent of what you say: the networks of the other side do not listen" in lines
+    assert any("these networks do not listen: this call is silent" in line for line in lines)
+
+
+async def test_a_call_without_sound_is_silent_by_choice(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    talk = Call(tmp_path, hears=True, generator=LISTENER)
+    sender = await talk.sender(Clip(20), audio=NO_SOUND)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert sender_stats(sender)["audio"] == NO_SOUND
+    assert "voice" not in receiver_stats(talk.receiver, LISTENER)
+    lines = [record.getMessage() for record in caplog.records]
+    assert "no sound is sent: the microphone stays closed" in lines
+    assert "the caller chose to send no sound: this call is silent" in lines
+
+
 async def test_without_a_codec_the_picture_goes_on(
     tmp_path: Path,
     voice: NDArray[np.float32],
@@ -425,7 +529,7 @@ async def test_without_a_codec_the_picture_goes_on(
     def missing(*_: object, **__: object) -> None:
         raise DeviceError("no libopus was found")
 
-    monkeypatch.setattr("headgan.sender.call.VoiceEncoder", missing)
+    monkeypatch.setattr("headgan.sender.sound_encoder.VoiceEncoder", missing)
     talk = Call(tmp_path, hears=True)
     sender = await talk.sender(Clip(10), sound=voice)
     sending = Side(sender.run)

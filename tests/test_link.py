@@ -15,6 +15,7 @@ from headgan.proto.hello import Hello, Role
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
+from headgan.proto.said import SaidFrame, SaidPacket, said_capability
 from headgan.proto.session import (
     BYE_LIMIT_MS,
     SILENCE_LIMIT_MS,
@@ -103,6 +104,7 @@ class Side:
     link: Link
     params: list[ParamPacket] = field(default_factory=list)
     voices: list[VoicePacket] = field(default_factory=list)
+    told: list[SaidPacket] = field(default_factory=list)
 
     async def event(self, wanted: type[Event]) -> Event:
         """The next event, which has to be of the kind that is wanted."""
@@ -120,9 +122,11 @@ class Clock:
 def side(role: Role, clock: Clock, *, model_id: bytes = MODEL_ID) -> Side:
     """A side that has not begun; its peer leads nowhere yet."""
     is_sender = role is Role.SENDER
-    capabilities = () if is_sender else (VOICE_CAPABILITY,)
+    said = said_capability(bytes(8))
+    capabilities = (said,) if is_sender else (VOICE_CAPABILITY, said)
     hello = Hello(role, role.value, 25.0, model_id, wants_reference=not is_sender, capabilities=capabilities)
-    peer, params, voices = MemoryPeer(), list[ParamPacket](), list[VoicePacket]()
+    peer, params = MemoryPeer(), list[ParamPacket]()
+    voices, told = list[VoicePacket](), list[SaidPacket]()
 
     def take(packet: ParamPacket) -> None:
         if packet.records == b"bad":
@@ -135,8 +139,9 @@ def side(role: Role, clock: Clock, *, model_id: bytes = MODEL_ID) -> Side:
         clock_ms=lambda: clock.now_ms,
         on_params=take,
         on_voice=voices.append,
+        on_said=told.append,
     )
-    return Side(peer, link, params, voices)
+    return Side(peer, link, params, voices, told)
 
 
 class Pair:
@@ -179,6 +184,21 @@ async def test_a_voice_arrives_with_a_face_and_alone() -> None:
         await asyncio.sleep(0)
         assert pair.receiver.params == [packet]
         assert pair.receiver.voices == [first, second]
+
+
+async def test_what_is_said_arrives_with_a_face_and_alone() -> None:
+    async with Pair() as pair:
+        await pair.stream()
+        assert pair.sender.link.session.has_said
+        first, second = (SaidPacket(5 + 40 * k, (SaidFrame(k, b"record"),)) for k in range(2))
+        packet = ParamPacket(0, 7, (FrameMark(),), b"face", said=first)
+        assert pair.sender.link.send_params(packet)
+        assert pair.sender.link.send_voice(second)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert pair.receiver.params == [packet]
+        assert pair.receiver.told == [first, second]
+        assert pair.receiver.voices == []
 
 
 async def test_a_call_from_hello_to_good_bye() -> None:

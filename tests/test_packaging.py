@@ -28,6 +28,7 @@ DATA_FILES = (
     "headgan/models/weights/live.render.onnx",
     "headgan/models/weights/morphable.npz",
     "headgan/models/weights/prior.onnx",
+    "headgan/codec/said_code.npz",
     "headgan/models/weights/speech.npz",
     "headgan/proto/PROTOCOL.md",
     "headgan/receiver/viewer.css",

@@ -16,10 +16,12 @@ from headgan.codec.video import read_video
 from headgan.codec.voice import VoiceEncoder, VoiceFrame
 from headgan.models.reconstruct import Reconstructor
 from headgan.proto.errors import DeviceError, ModelError, WireError
+from headgan.proto.said import SaidPacket, said_frame
 from headgan.proto.voice import VoicePacket, opus_frame
 from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import MIN_DELAY_MS
 from headgan.receiver.playback import Playback, ShownPicture
+from headgan.receiver.told_ears import ToldEars
 
 RATE_FPS = 25.0
 FRAME_MS = 40
@@ -78,6 +80,7 @@ def open_playback(
     record_plain: bool = False,
     hears: bool = False,
     ears: Ears | None = None,
+    told: ToldEars | None = None,
     faces: GreyFaces | None = None,
 ) -> Playback:
     return Playback(
@@ -93,6 +96,7 @@ def open_playback(
         record_plain=record_plain,
         hears=hears,
         ears=ears,
+        told=told,
     )
 
 
@@ -141,6 +145,32 @@ def test_networks_that_listen_are_told_what_is_heard(voice: NDArray[np.float32])
     assert ears.numbers == [frame.number for frame in frames]
     assert [heard.tolist() for heard in faces.heard if heard is not None] == [[0, 1000], [len(frames), 1040]]
     assert playback.voice is not None and playback.voice.report()["frames"] == len(frames)
+
+
+def test_networks_are_told_what_is_said_without_a_voice() -> None:
+    screen, faces, told = Screen(), Listener(), ToldEars()
+    playback = open_playback(screen, told=told, faces=faces)
+    said = SaidPacket(1040, (said_frame(3, bytes.fromhex("7fff3b7c")),))
+    playback.hear_said(said)  # before any picture: nobody knows when it was
+    playback.take(0, 1000, face(1), clock_ms())
+    assert screen.has_shown.wait(5)
+    playback.hear_said(said)
+    screen.has_shown.clear()
+    delay_ms = playback.buffer.delay_ms
+    playback.take(1, 1040, face(2), clock_ms())
+    assert screen.has_shown.wait(5)
+    assert playback.buffer.delay_ms <= max(delay_ms, 40)  # nothing waits for it
+    with pytest.raises(WireError, match="away from the pictures"):
+        playback.hear_said(replace(said, start_ms=500_000))
+    with pytest.raises(WireError, match="features of speech"):
+        playback.hear_said(SaidPacket(1040, (said_frame(4, bytes.fromhex("7fff3b7c") + bytes(9)),)))
+    playback.close()
+    first, second = faces.heard
+    assert first is None and second is not None and second.shape == (300,)
+    assert playback.voice is None and told.report()["records"] == 1
+    deaf = open_playback(Screen())
+    deaf.hear_said(said)
+    deaf.close()
 
 
 def test_pictures_come_in_order_and_not_before_their_time() -> None:

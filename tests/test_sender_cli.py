@@ -16,6 +16,7 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.tracker import TrackedFace
 from headgan.proto.errors import DeviceError
 from headgan.sender import cli
+from headgan.sender.call import SenderCall
 from headgan.sender.camera import CameraInfo
 from headgan.sender.microphone import Microphone
 from headgan.sender.open_sound import open_sound
@@ -113,6 +114,11 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
             "--microphone file --camera 1",
             "--microphone file: --camera 1 is no file; name a microphone, or none",
         ),
+        ("--audio loud", "argument --audio: invalid choice: 'loud'"),
+        ("--audio features --microphone none", "nothing is heard; name a microphone, or --audio none"),
+        ("--audio none --microphone 1", "--audio none --microphone 1: no microphone is opened"),
+        ("--audio none --microphone file --camera x.mp4", "no microphone is opened; leave one of them out"),
+        ("--audio features --voice-kbps 24", "--audio features --voice-kbps 24: no voice is sent"),
         ("--microphone=", "--microphone: give a number or a name of headgan-send --list, none or file"),
         ("--colour", "unrecognized arguments: --colour"),
     ],
@@ -254,6 +260,41 @@ def test_which_sound_a_call_has(sounds: Any, tmp_path: Path) -> None:
     assert opened(None, camera) == "microphone Webcam, 48 kHz"
     assert opened("1", camera) == opened("head", source) == "microphone Headset, 48 kHz"
     assert opened("none", camera) is opened("none", source) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "audio"),
+    [
+        ("", "voice"),
+        ("--audio voice", "voice"),
+        ("--audio features", "features"),
+        ("--audio features --microphone 1", "features"),
+        ("--audio none", "none"),
+        ("--audio none --microphone none", "none"),
+        ("--microphone none", "none"),
+    ],
+)
+def test_what_is_sent_of_the_sound(
+    words: str,
+    audio: str,
+    clip: BlankClip,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    calls: list[SenderCall] = []
+
+    class Kept(SenderCall):
+        def __post_init__(self) -> None:
+            super().__post_init__()
+            calls.append(self)
+
+    monkeypatch.setattr(cli, "SenderCall", Kept)
+    assert run(words, capsys)[0] == 1  # there is no face in the clip
+    assert clip.left < 20
+    (made,) = calls
+    assert made.settings.audio == audio
+    # No microphone is opened where nothing is sent.
+    assert (made.open_sound is None) is (audio == "none")
 
 
 def test_an_error_while_the_stats_are_written_is_told(

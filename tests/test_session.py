@@ -18,6 +18,7 @@ from headgan.proto.known_references import REMEMBERS
 from headgan.proto.more_references import MoreReceived, MoreRefused, ReferenceAnswered
 from headgan.proto.reference_messages import ReferenceChunk, ReferenceHeld, ReferenceKnown, ReferenceReady
 from headgan.proto.reference_transfer import Reference, split_more, split_reference
+from headgan.proto.said import SaidFrame, SaidPacket, said_capability
 from headgan.proto.session import (
     ByeDone,
     Event,
@@ -99,9 +100,9 @@ class Link:
                 self.take(side, session.tick(self.clock_ms(side)))
 
 
-def make_link(receiver_hello: Hello = RECEIVER_HELLO) -> Link:
+def make_link(receiver_hello: Hello = RECEIVER_HELLO, sender_hello: Hello = SENDER_HELLO) -> Link:
     return Link(
-        Session(SENDER_HELLO, REFERENCE),
+        Session(sender_hello, REFERENCE),
         Session(receiver_hello),
         receiver_has_reference=not receiver_hello.wants_reference,
     )
@@ -503,6 +504,31 @@ def test_only_a_receiver_that_asked_for_it_gets_a_voice() -> None:
             else:
                 with pytest.raises(WireError, match="not asked for"):
                     receiver.receive_params(data, 300)
+
+
+@pytest.mark.parametrize(
+    ("sends", "knows", "fits"),
+    [("a", "a", True), ("a", "b", False), ("a", None, False), (None, "a", False)],
+)
+def test_what_is_said_goes_to_a_receiver_that_knows_its_code(
+    sends: str | None, knows: str | None, fits: bool
+) -> None:
+    said = SaidPacket(40, (SaidFrame(3, b"record"),))
+    with_said = replace(PACKET, capture_ms=60, said=said)
+    named = [(said_capability(code.encode() * 8),) if code else () for code in (sends, knows)]
+    link = make_link(
+        replace(RECEIVER_HELLO, capabilities=named[1]), replace(SENDER_HELLO, capabilities=named[0])
+    )
+    link.run(300)
+    sender, receiver = link.sessions
+    assert sender.has_said is receiver.has_said is fits
+    assert not sender.has_voice
+    for data, sent in ((said.to_bytes(), said), (with_said.to_bytes(), with_said)):
+        if fits:
+            assert receiver.receive_params(data, 300) == sent
+        else:
+            with pytest.raises(WireError, match="what is said came, which was not asked for"):
+                receiver.receive_params(data, 300)
 
 
 def test_params_out_of_order_are_refused() -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from headgan.codec.voice import VoiceFrame
 from headgan.proto.voice import MAX_VOICE_FRAMES, VoicePacket
-from headgan.sender.waiting_voice import WaitingVoice
+from headgan.sender.waiting_voice import WaitingVoice, pack_voice
 
 
 def frame(number: int, *, is_copy: bool = False) -> VoiceFrame:
@@ -17,7 +17,7 @@ def numbers(packet: VoicePacket | None) -> list[tuple[int, bool]]:
 
 
 def test_a_frame_goes_with_the_picture_of_its_time() -> None:
-    waiting = WaitingVoice(40)
+    waiting = WaitingVoice(40, pack_voice)
     waiting.add(frame(0))
     packet = waiting.near(1020)
     assert packet is not None and packet.start_ms == 1000 and numbers(packet) == [(0, False)]
@@ -25,7 +25,7 @@ def test_a_frame_goes_with_the_picture_of_its_time() -> None:
 
 
 def test_a_picture_of_another_time_takes_no_sound_and_the_sound_goes_alone() -> None:
-    waiting = WaitingVoice(40)
+    waiting = WaitingVoice(40, pack_voice)
     for number in range(4):
         waiting.add(frame(number))
         assert waiting.near(1000 + 40 * number + 300) is None
@@ -36,7 +36,7 @@ def test_a_picture_of_another_time_takes_no_sound_and_the_sound_goes_alone() -> 
 
 
 def test_frames_copies_and_pauses_share_a_packet_in_their_order() -> None:
-    waiting = WaitingVoice(120)
+    waiting = WaitingVoice(120, pack_voice)
     for one in (
         frame(7, is_copy=True),
         frame(10),
@@ -52,7 +52,7 @@ def test_frames_copies_and_pauses_share_a_packet_in_their_order() -> None:
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 5), st.booleans()), max_size=60))
 def test_every_frame_travels_once_or_is_counted(steps: list[tuple[int, int, bool]]) -> None:
-    waiting, number, sent = WaitingVoice(40), 0, 0
+    waiting, number, sent = WaitingVoice(40, pack_voice), 0, 0
     for step, copies, takes in steps:
         number += step
         for back in range(min(copies, step - 1)):

@@ -38,6 +38,7 @@ from headgan.proto.reference_messages import (
     ReferenceStart,
 )
 from headgan.proto.reference_transfer import Reference, ReferenceAssembler, split_more, split_reference
+from headgan.proto.said import MAX_RECORD_BYTES, SaidFrame, SaidPacket, said_frame
 from headgan.proto.voice import (
     MAX_OPUS_BYTES,
     VOICE_REACH_MS,
@@ -52,7 +53,7 @@ from headgan.proto.wire_fields import MAX_CONTROL_BYTES, U32_MAX
 # The same examples in every run, and no time limit that a busy machine could break.
 repeatable = settings(derandomize=True, deadline=None, database=None)
 PICTURE = b"picture"
-EXAMPLES: dict[str, ParamPacket | VoicePacket | ControlMessage] = {
+EXAMPLES: dict[str, ParamPacket | VoicePacket | SaidPacket | ControlMessage] = {
     "ParamPacket": ParamPacket(7, 123456, (FrameMark(),), bytes((1, 2, 3, 4, 5))),
     "ParamPacket without a face": ParamPacket(8, 123496, (FrameMark(has_face=False),), b""),
     "Hello": Hello(
@@ -86,6 +87,17 @@ EXAMPLES: dict[str, ParamPacket | VoicePacket | ControlMessage] = {
         15, 123776, (FrameMark(),), bytes((1, 2)), VoicePacket(123750, (OpusFrame(8, bytes.fromhex("5805")),))
     ),
     "VoicePacket": VoicePacket(123910, (OpusFrame(12, bytes.fromhex("5806")),)),
+    "ParamPacket with what is said": ParamPacket(
+        16,
+        123816,
+        (FrameMark(),),
+        bytes((1, 2, 3, 4, 5)),
+        said=SaidPacket(123790, (SaidFrame(9, bytes.fromhex("7fff3b7c")), SaidFrame(10, b""))),
+    ),
+    "ParamPacket in short with what is said": ParamPacket(
+        15, 123776, (FrameMark(),), bytes((1, 2)), said=SaidPacket(123750, (SaidFrame(8, b"\xcc"),))
+    ),
+    "SaidPacket": SaidPacket(123910, (SaidFrame(12, bytes.fromhex("cc11328a")),)),
     "RefreshWanted": RefreshWanted(),
     "ReferenceMore": next(iter(split_more(3, Reference(PICTURE, "video/vp9", b"\x01\x02"), 1))),
     "ReferenceHeld": ReferenceHeld(3, True),
@@ -144,6 +156,24 @@ def voice_packets(draw: st.DrawFn) -> VoicePacket:
 
 
 voices = voice_packets()
+
+
+@st.composite
+def said_packets(draw: st.DrawFn) -> SaidPacket:
+    places = sorted(draw(st.sets(st.integers(0, 31), min_size=1, max_size=8)))
+    first = draw(st.integers(0, 63))
+    data = st.binary(max_size=MAX_RECORD_BYTES)
+    return SaidPacket(draw(u32), tuple(said_frame(first + place, draw(data)) for place in places))
+
+
+packets_with_said = st.builds(
+    lambda packet, said, apart: replace(
+        packet, said=replace(said, start_ms=(packet.capture_ms + apart) % 2**32)
+    ),
+    param_packets,
+    said_packets(),
+    st.integers(-VOICE_REACH_MS, VOICE_REACH_MS),
+)
 packets_with_voice = st.builds(
     lambda packet, voice, apart: replace(
         packet, voice=replace(voice, start_ms=(packet.capture_ms + apart) % 2**32)
@@ -195,7 +225,9 @@ control_messages: st.SearchStrategy[ControlMessage] = st.one_of(
 )
 
 
-def parse_example(name: str, data: bytes) -> ParamPacket | VoicePacket | ControlMessage:
+def parse_example(name: str, data: bytes) -> ParamPacket | VoicePacket | SaidPacket | ControlMessage:
+    if name == "SaidPacket":
+        return SaidPacket.parse(data)
     if name == "VoicePacket":
         return VoicePacket.parse(data)
     return parse_packet(data) if name.startswith("ParamPacket") else parse_control(data)
@@ -210,7 +242,7 @@ def parse_packet(data: bytes, near: ParamPacket = NEAR) -> ParamPacket:
     return packet
 
 
-def as_bytes(name: str, message: ParamPacket | VoicePacket | ControlMessage) -> bytes:
+def as_bytes(name: str, message: ParamPacket | VoicePacket | SaidPacket | ControlMessage) -> bytes:
     return (
         message.to_bytes(is_short="short" in name) if isinstance(message, ParamPacket) else message.to_bytes()
     )
@@ -240,6 +272,8 @@ def test_every_truncation_and_every_extension_fails(name: str) -> None:
         "ParamPacket in short": 4,
         "ParamPacket with a voice": 20,
         "ParamPacket in short with a voice": 9,
+        "ParamPacket with what is said": 18,
+        "ParamPacket in short with what is said": 8,
     }
     length = headers.get(name, 9) if name.startswith("ParamPacket") else len(data)
     for end in range(length):
@@ -279,6 +313,39 @@ def test_packet_with_voice_round_trip(packet: ParamPacket) -> None:
     assert len(data) == 9 + 2 * (len(packet.frames) - 1) + voice_bytes + len(packet.records)
     assert ParamPacket.parse(data) == packet
     assert parse_packet(packet.to_bytes(is_short=True), replace(packet, voice=None)) == packet
+
+
+@repeatable
+@given(packets_with_said)
+def test_packet_with_what_is_said_round_trip(packet: ParamPacket) -> None:
+    assert packet.said is not None and packet.sound == packet.said
+    data, plain = packet.to_bytes(), replace(packet, said=None).to_bytes()
+    assert len(data) == len(plain) + 1 + sum(2 + len(frame.data) for frame in packet.said.frames)
+    assert parse_packet(data) == packet
+    assert parse_packet(packet.to_bytes(is_short=True), packet) == packet
+
+
+@repeatable
+@given(said_packets())
+def test_what_is_said_round_trip(said: SaidPacket) -> None:
+    assert SaidPacket.stands_in(said.to_bytes()) and not VoicePacket.stands_in(said.to_bytes())
+    assert SaidPacket.parse(said.to_bytes()) == said
+
+
+def test_a_packet_has_a_voice_or_what_is_said_and_not_from_long_ago() -> None:
+    said, voice = SaidPacket(1000, (said_frame(3, b"x"),)), VoicePacket(1000, (opus_frame(3, b"x"),))
+    packet = ParamPacket(1, 1000, (FrameMark(),), b"", said=said)
+    with pytest.raises(WireError, match="room for one of them"):
+        replace(packet, voice=voice)
+    with pytest.raises(WireError, match="too far from the first frame"):
+        replace(packet, capture_ms=2000)
+    for numbers in ((3, 3), (3, 2), (3, 40)):
+        with pytest.raises(WireError, match="comes after record 3"):
+            SaidPacket(1000, tuple(said_frame(number, b"") for number in numbers))
+    with pytest.raises(WireError, match="number is 70"):
+        SaidPacket.parse(bytes.fromhex("80000003e8 46 00".replace(" ", "")))
+    with pytest.raises(WireError, match="more than 8 records"):
+        SaidPacket.parse(bytes.fromhex("80000003e8" + "8000" * 9 + "0000"))
 
 
 @repeatable
