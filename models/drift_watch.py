@@ -4,7 +4,9 @@ drawn, moved by the drift so far ─┬─ optical flow to the picture ── me
                                   └─ for each node: is the proposal worth its bits?
 
 A node follows only where that lowers the squared error around it by more than its bits are worth. So a node on a plain
-wall, where flow is a guess, stays, and noise costs nothing. All of it happens at half size.
+wall, where flow is a guess, stays, and noise costs nothing. And it must explain what is seen: where a picture that is moved
+is hardly nearer than one that is not, as where a hand came in, the node goes back to where the reference has it, rather
+than smear what is there. All of it happens at half size.
 """
 
 import cv2
@@ -23,6 +25,8 @@ _NEVER_NONE = 1e-3
 # Squared levels of a node's surroundings that a bit is worth, and what bits are taken for: a node that moves, a pixel.
 BIT_WORTH = 16.0
 _BITS_MOVED, _BITS_PIXEL = 3.0, 0.7
+# Of the squared error without any drift, what may be left with it.
+_UNEXPLAINED = 0.8
 
 
 class DriftWatch:
@@ -57,9 +61,13 @@ class DriftWatch:
         proposed = before + np.round(shift * (CROP_SIZE / _SIZE)).astype(np.int16)
         proposed = np.clip(proposed, -MAX_DRIFT - reference_drift, MAX_DRIFT - reference_drift)
         change = np.abs(proposed - before).sum(axis=-1)
-        gain = _error(moved, truth, 1 - face) - _error(moved_picture(drawn, face, proposed), truth, 1 - face)
+        counts = 1 - face
+        error = _error(moved, truth, counts)
+        gain = error - _error(moved_picture(drawn, face, proposed), truth, counts)
         is_worth = (change > 0) & (gain > self._bit_worth * (_BITS_MOVED + _BITS_PIXEL * change))
-        self._drift = (np.where(is_worth[..., None], proposed, before) + reference_drift).astype(np.int16)
+        is_smear = error - is_worth * gain > _UNEXPLAINED * _error(drawn, truth, counts)
+        follows = np.where(is_worth[..., None], proposed, before) * ~is_smear[..., None]
+        self._drift = (follows + reference_drift).astype(np.int16)
         return self._drift
 
 

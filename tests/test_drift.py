@@ -44,7 +44,8 @@ def shifted(x: int, y: int) -> NDArray[np.int16]:
 
 def texture() -> NDArray[np.uint8]:
     small = np.random.default_rng(3).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-    return cv2.resize(small, (256, 256), interpolation=cv2.INTER_CUBIC)
+    picture: NDArray[np.uint8] = cv2.resize(small, (256, 256), interpolation=cv2.INTER_CUBIC)
+    return picture
 
 
 @given(changes, flags)
