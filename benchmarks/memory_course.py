@@ -14,7 +14,9 @@ from tqdm import tqdm
 
 from headgan.benchmarks.memory_curve import FLAT
 from headgan.codec.memory import DEFAULT_CAPACITY
+from headgan.codec.params import FaceParams
 from headgan.models.generator import Generator
+from headgan.models.metrics.clip_drift import with_drift
 from headgan.models.metrics.clip_frames import ClipFrames, SeenClip
 from headgan.models.metrics.clip_memory import (
     ACKNOWLEDGED_AFTER_MS,
@@ -111,9 +113,11 @@ def play_course(
     settings = MemorySettings(1) if kbps == FIRST_ONLY else MemorySettings(DEFAULT_CAPACITY, kbps)
     memory = fill_memory(model, seen.identity, seen.moments, settings)
     check_causal(memory, seen.moments, settings.kbps)
+    params, references = with_drift(model, seen.moments, memory.used, memory.references, memory.originals)
+    memory = replace(memory, references=references)
     pictures: list[Picture] = []
     scores: list[dict[str, float]] = []
-    for place, picture in _draw(model, generator, seen, memory):
+    for place, picture in _draw(model, generator, seen, memory, params):
         if picture.std(axis=(0, 1)).max() < FLAT:
             raise HeadganError(f"frame {place} was drawn flat, from reference {memory.used[place]}")
         if len(scores) in shown:
@@ -159,7 +163,11 @@ def check_causal(memory: ClipMemory, moments: Sequence[Moment], kbps: float) -> 
 
 
 def _draw(
-    model: MorphableModel, generator: Generator, seen: SeenClip, memory: ClipMemory
+    model: MorphableModel,
+    generator: Generator,
+    seen: SeenClip,
+    memory: ClipMemory,
+    params: Sequence[FaceParams],
 ) -> Iterator[tuple[int, Picture]]:
     """Places in `seen.frames` and what is drawn for them."""
     drawer = GeneratorDrawer(
@@ -167,7 +175,7 @@ def _draw(
     )
     for place in tqdm(seen.taken, desc="drawing", unit="frame", leave=False):
         frame = seen.frames[place]
-        yield place, drawer.draw(replace(frame, references=memory.used[place]))
+        yield place, drawer.draw(replace(frame, params=params[place], references=memory.used[place]))
 
 
 def _check_rate(course: Course) -> None:

@@ -18,9 +18,11 @@ from headgan.codec.param_code import shipped_code
 from headgan.codec.param_decoder import ParamDecoder
 from headgan.codec.param_encoder import Face, ParamEncoder
 from headgan.codec.params import FaceParams, identity_to_bytes
+from headgan.codec.reference_params import code_reference_params
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.fitting import project
 from headgan.models.generator import Generator
+from headgan.models.metrics.clip_drift import with_drift
 from headgan.models.metrics.clip_frames import ClipFrames, SeenFrame
 from headgan.models.metrics.clip_memory import ClipMemory, MemorySettings, fill_memory
 from headgan.models.metrics.drawers import GeneratorDrawer
@@ -30,7 +32,7 @@ from headgan.proto.errors import HeadganError
 
 _NO_LIMIT = float("inf")
 # Of what a result holds.
-_VERSION = 2
+_VERSION = 3
 # Of the parameters, from the lowest rate.
 QUALITIES = (0.25, 0.46, 0.57, 0.71, 0.82)
 
@@ -58,7 +60,8 @@ def coded_params(faces: Sequence[Face], quality: float) -> list[CodedParams]:
     Raises:
         HeadganError: the decoder reads another face than was coded, or none.
     """
-    encoder, decoder = ParamEncoder(quality=quality), ParamDecoder()
+    encoder = ParamEncoder(quality=quality, has_drift=True)
+    decoder = ParamDecoder(has_drift=True)
     coded = []
     for number, face in enumerate(faces):
         records = encoder.encode(number, [face])
@@ -112,16 +115,21 @@ class ProjectCoder:
         moments = clip.moments
         memory = fill_memory(self._model, clip.identity, list(moments.values()), self._memory)
         check_causal(memory, list(moments.values()), self._memory.kbps)
+        params, references = with_drift(
+            self._model, list(moments.values()), memory.used, memory.references, memory.originals
+        )
+        memory = replace(memory, references=references)
         named = memory.used if self._memory.references > 1 else ((),) * len(memory.used)
-        faces = [Face(moment.params, used) for moment, used in zip(moments.values(), named, strict=True)]
+        faces = [Face(one, used) for one, used in zip(params, named, strict=True)]
         coded = self._code_params(faces, quality)
         later = [0] * len(clip.frames)
         for place, one in zip(moments, coded, strict=True):
             later[place] += one.size_bytes
         # Each reference travels with its parameters, the first with the identity besides.
-        first, *others = [
-            size + len(moment.params.to_bytes())
-            for size, moment in zip(memory.sent_bytes, memory.originals, strict=True)
+        first = memory.sent_bytes[0] + len(references[0].params.to_bytes())
+        others = [
+            size + len(code_reference_params(reference.params)[0])
+            for size, reference in zip(memory.sent_bytes[1:], references[1:], strict=True)
         ]
         for sent_ms, size in zip(memory.sent_ms[1:], others, strict=True):
             later[round(sent_ms * RATE_FPS / 1000)] += size

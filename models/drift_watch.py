@@ -4,9 +4,9 @@ drawn, moved by the drift so far ─┬─ optical flow to the picture ── me
                                   └─ for each node: is the proposal worth its bits?
 
 A node follows only where that lowers the squared error around it by more than its bits are worth. So a node on a plain
-wall, where flow is a guess, stays, and noise costs nothing. And it must explain what is seen: where a picture that is moved
-is hardly nearer than one that is not, as where a hand came in, the node goes back to where the reference has it, rather
-than smear what is there. All of it happens at half size.
+wall, where flow is a guess, stays, and noise costs nothing. And it must explain what is seen: where a picture that is
+moved is hardly nearer than one that is not, as where a hand came in, the node goes back to where the reference has it,
+rather than smear what is there. All of it happens at half size.
 """
 
 import cv2

@@ -348,7 +348,7 @@ def test_a_call_is_counted_frame_by_frame() -> None:
     model, generator = MorphableModel.load(), OnnxGenerator(weights_path(PRIOR_GENERATOR))
     clip = drawn_clip(60, dict.fromkeys(range(20, 60), 0.5))
     coded = ProjectCoder(model, generator, MemorySettings(1)).code(clip, "one picture", 0.8, [4, 50])
-    assert 0.1 < coded.later_kbps < 3 and max(coded.later_bytes) < 60
+    assert 0.1 < coded.later_kbps < 5 and max(coded.later_bytes) < 120
     assert coded.first_bytes > 149 + 4 * model.identity_size + 1000
     many = ProjectCoder(model, generator, MemorySettings(4, kbps=200)).code(clip, "", 0.8, [4, 50])
     assert many.first_bytes == coded.first_bytes and sum(many.later_bytes) > sum(coded.later_bytes) + 300

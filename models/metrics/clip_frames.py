@@ -13,9 +13,9 @@ from headgan.codec.still import decode_still, encode_still
 from headgan.codec.video import probe_video, read_video
 from headgan.models.clip_sound import read_sound
 from headgan.models.crop import Crop, crop_around
-from headgan.models.drift_finder import DriftFinder
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
+from headgan.models.metrics.clip_drift import with_drift
 from headgan.models.metrics.clip_memory import ClipMemory, MemorySettings, Moment, fill_memory
 from headgan.models.morphable import MorphableModel
 from headgan.models.morphable_data import CLIP_SUFFIXES
@@ -183,9 +183,9 @@ def read_clip(
         chosen = max(taken, key=lambda place: reference_quality(model, seen[place].points))
     references: tuple[ReferenceImage, ...]
     memory = None
+    pts_ms = {item.place: item.pts_ms for item in tracked}
+    moments = [Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()]
     if sampling.memory.references > 1:
-        pts_ms = {item.place: item.pts_ms for item in tracked}
-        moments = [Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()]
         memory = fill_memory(model, identity, moments, sampling.memory)
         seen = {
             place: replace(frame, references=used)
@@ -197,7 +197,13 @@ def read_clip(
         picture = decode_still(still.data, still.media_type)
         references = (ReferenceImage(picture, identity, seen[chosen].params),)
     if sampling.drift:
-        seen, references = _with_drift(seen, DriftFinder(model), references, memory)
+        used = [frame.references for frame in seen.values()]
+        originals = memory.originals if memory else ()
+        params, references = with_drift(model, moments, used, references, originals)
+        seen = {
+            place: replace(frame, params=one)
+            for (place, frame), one in zip(seen.items(), params, strict=True)
+        }
     return ClipFrames(
         references,
         seen[chosen].points,
@@ -239,26 +245,6 @@ def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel
         tuple(Moment(pts_ms[place], frame.picture_rgb, frame.params) for place, frame in seen.items()),
         tuple(index for index, place in enumerate(seen) if (place - tracked[0].place) % every == 0),
     )
-
-
-def _with_drift(
-    seen: Mapping[int, SeenFrame],
-    finder: DriftFinder,
-    references: Sequence[ReferenceImage],
-    memory: ClipMemory | None,
-) -> tuple[dict[int, SeenFrame], tuple[ReferenceImage, ...]]:
-    """The frames with how the rest of their pictures moved, and the references with theirs."""
-    known = list(references)
-    # Drift is counted from the first reference; those after it are frames whose drift was found before they were used.
-    later = [] if memory is None else [original.picture_rgb for original in memory.originals[1:]]
-    moved: dict[int, SeenFrame] = {}
-    for place, frame in seen.items():
-        params = finder.see(frame.picture_rgb, frame.params, known[frame.references[0]])
-        moved[place] = replace(frame, params=params)
-        for number, picture in enumerate(later, 1):
-            if picture is frame.picture_rgb:
-                known[number] = replace(known[number], params=params)
-    return moved, tuple(known)
 
 
 def _heard(path: Path, seen: Mapping[int, SeenFrame], pts_ms: Mapping[int, float]) -> dict[int, SeenFrame]:
