@@ -24,6 +24,10 @@ class DriftFinder:
         # What was used last is last.
         self._warped: dict[ReferenceImage, WarpedReference] = {}
 
+    def prepare(self, reference: ReferenceImage) -> None:
+        """Does at once what takes 30 ms for each reference, and a third of a second for the first."""
+        self._warped_of(reference).draw(reference.params)
+
     def see(
         self, picture_rgb: NDArray[np.uint8], params: FaceParams, reference: ReferenceImage
     ) -> FaceParams:
@@ -34,10 +38,13 @@ class DriftFinder:
             params: the face in it.
             reference: that it is drawn from, with the drift of its own frame.
         """
+        drawn_rgb, face = self._warped_of(reference).draw(params)
+        drift = self._watch.see(drawn_rgb, face, reference.params.drift, picture_rgb)
+        return replace(params, drift=drift)
+
+    def _warped_of(self, reference: ReferenceImage) -> WarpedReference:
         warped = self._warped.pop(reference, None) or WarpedReference(self._model, reference)
         self._warped[reference] = warped
         while len(self._warped) > _MOST_PREPARED:
             del self._warped[next(iter(self._warped))]
-        drawn_rgb, face = warped.draw(params)
-        drift = self._watch.see(drawn_rgb, face, reference.params.drift, picture_rgb)
-        return replace(params, drift=drift)
+        return warped

@@ -94,6 +94,7 @@ class SenderCall:
     frames: FrameSender = field(init=False)
     course: WireCourse = field(default_factory=WireCourse)
     voice: VoiceThread[SoundFrame] | None = None
+    _drift: DriftFinder | None = None
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -186,6 +187,9 @@ class SenderCall:
 
     def _as_message(self, reference: ReferenceImage) -> Reference:
         """The first reference; where more are to follow it begins their chain."""
+        scarcity = max(1.0, _DRIFT_KBPS / (self.settings.face_kbps or _DRIFT_KBPS))
+        self._drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
+        self._drift.prepare(reference)
         payload = reference.params.to_bytes()
         if self.settings.references == 1:
             still = encode_still(reference.picture_rgb)
@@ -250,10 +254,7 @@ class SenderCall:
             loop = ClosedLoop(self.model, self.open_generator, self.clock_ms)
         if self.settings.fallback_kbps and LIVE_VIDEO_CAPABILITY in hello.capabilities:
             live = LiveVideo(self.settings.fallback_kbps)
-        drift = None
-        if link.session.has_drift:
-            scarcity = max(1.0, _DRIFT_KBPS / (self.settings.face_kbps or _DRIFT_KBPS))
-            drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
+        drift = self._drift if link.session.has_drift else None
         return FramePlanner(reference, self._open_filler(link, reference), loop, live, drift)
 
     def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
