@@ -113,7 +113,10 @@ def play_course(
     settings = MemorySettings(1) if kbps == FIRST_ONLY else MemorySettings(DEFAULT_CAPACITY, kbps)
     memory = fill_memory(model, seen.identity, seen.moments, settings)
     check_causal(memory, seen.moments, settings.kbps)
-    params, references = with_drift(model, seen.moments, memory.used, memory.references, memory.originals)
+    # One picture is the paper's way.
+    params, references = [moment.params for moment in seen.moments], memory.references
+    if settings.references > 1:
+        params, references = with_drift(model, seen.moments, memory.used, references, memory.originals)
     memory = replace(memory, references=references)
     pictures: list[Picture] = []
     scores: list[dict[str, float]] = []

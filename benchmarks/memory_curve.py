@@ -90,7 +90,9 @@ def measure_curve(
     """
     scores: dict[int, dict[str, dict[str, Score]]] = {}
     for references in tqdm(sizes, desc="sizes of the memory", unit="size"):
-        sampling = Sampling(settings.every, memory=MemorySettings(references, settings.kbps), drift=True)
+        sampling = Sampling(
+            settings.every, memory=MemorySettings(references, settings.kbps), drift=references > 1
+        )
         place = folder / f"references_{references}"
         place.mkdir(parents=True, exist_ok=True)
         wanted = Settings(sampling, perceptual_frames=settings.perceptual, provider=settings.provider)

@@ -115,9 +115,11 @@ class ProjectCoder:
         moments = clip.moments
         memory = fill_memory(self._model, clip.identity, list(moments.values()), self._memory)
         check_causal(memory, list(moments.values()), self._memory.kbps)
-        params, references = with_drift(
-            self._model, list(moments.values()), memory.used, memory.references, memory.originals
-        )
+        params, references = [moment.params for moment in moments.values()], memory.references
+        if self._memory.references > 1:
+            params, references = with_drift(
+                self._model, list(moments.values()), memory.used, references, memory.originals
+            )
         memory = replace(memory, references=references)
         named = memory.used if self._memory.references > 1 else ((),) * len(memory.used)
         faces = [Face(one, used) for one, used in zip(params, named, strict=True)]

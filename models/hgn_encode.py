@@ -115,6 +115,8 @@ def encode_clip(
         sound.encoder.packet_ms if sound else 0,
         sound.encoder.pre_skip if sound else 0,
         first.identity,
+        # With one picture a file is as the paper has it.
+        has_drift=settings.references > 1,
     )
     encoder = HgnEncoder(header, quality=settings.quality, kbps=settings.parameter_kbps)
     with ExitStack() as stack:
@@ -151,7 +153,7 @@ class _References:
     ) -> None:
         """Writes the first."""
         self._model, self._identity = model, first.identity
-        self._drift = DriftFinder(model)
+        self._drift = DriftFinder(model) if settings.references > 1 else None
         # Those that a frame may be drawn from, by number, and the one of the last frame.
         self._images, self._best = {0: first}, 0
         self._encoder, self._file = encoder, file
@@ -171,7 +173,9 @@ class _References:
         if frame.params is None:
             self._file.write(self._encoder.add_frame(None))
             return
-        params = self._drift.see(frame.crop_rgb, frame.params, self._images[self._best])
+        params = frame.params
+        if self._drift is not None:
+            params = self._drift.see(frame.crop_rgb, params, self._images[self._best])
         frame = replace(frame, params=params)
         image = ReferenceImage(frame.crop_rgb, self._identity, params)
         descriptor = describe_reference(self._model, image)

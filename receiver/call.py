@@ -192,7 +192,7 @@ class ReceiverCall:
                 model_id=shipped_code().id_with(self._model.model_id),
                 capabilities=(
                     "gaze",
-                    DRIFT_CAPABILITY,
+                    *((DRIFT_CAPABILITY,) if settings.references > 1 else ()),
                     LIVE_VIDEO_CAPABILITY,
                     *((REMEMBERS,) if self._contacts else ()),
                     *((VOICE_CAPABILITY,) if self._open_speaker else ()),

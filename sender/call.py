@@ -179,7 +179,12 @@ class SenderCall:
             rate_fps=self.settings.rate_fps,
             model_id=shipped_code().id_with(self.model.model_id),
             identity=identity_to_bytes(reference.identity),
-            capabilities=("gaze", DRIFT_CAPABILITY, *_sound_capabilities(self.settings.audio)),
+            # With one picture a call is as the paper has it.
+            capabilities=(
+                "gaze",
+                *((DRIFT_CAPABILITY,) if self.settings.references > 1 else ()),
+                *_sound_capabilities(self.settings.audio),
+            ),
             references=self.settings.references,
             known=self.own.offered if self.own else (),
             near=self.own.near if self.own else 0,
@@ -187,13 +192,13 @@ class SenderCall:
 
     def _as_message(self, reference: ReferenceImage) -> Reference:
         """The first reference; where more are to follow it begins their chain."""
-        scarcity = max(1.0, _DRIFT_KBPS / (self.settings.face_kbps or _DRIFT_KBPS))
-        self._drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
-        self._drift.prepare(reference)
         payload = reference.params.to_bytes()
         if self.settings.references == 1:
             still = encode_still(reference.picture_rgb)
             return Reference(still.data, still.media_type, payload)
+        scarcity = max(1.0, _DRIFT_KBPS / (self.settings.face_kbps or _DRIFT_KBPS))
+        self._drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
+        self._drift.prepare(reference)
         self._encoder = PictureEncoder()
         self._coded = self._encoder.encode(reference.picture_rgb)
         return Reference(self._coded.data, CHAIN_MEDIA_TYPE, payload)
