@@ -17,6 +17,7 @@ from headgan.codec.params import FaceParams, parse_identity
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, PictureDecoder
 from headgan.codec.still import decode_still
 from headgan.models.contacts import Contacts, reference_digest
+from headgan.models.ears import Ears
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.quiet_worker import QuietWorker
@@ -45,7 +46,6 @@ from headgan.proto.signalling import Address, Listener
 from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, Frame, ViewerStats
-from headgan.receiver.ears import Ears
 from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto

@@ -21,11 +21,11 @@ from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.voice import FRAME_MS, VoiceFrame
+from headgan.models.ears import Ears
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.proto.voice import VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
-from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording

@@ -311,6 +311,7 @@ class SenderCall:
             loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
         def deliver_voice(frame: VoiceFrame) -> None:
+            self.planner.hear(frame)
             loop.call_soon_threadsafe(self.frames.add_voice, link, frame)
 
         await asyncio.to_thread(self._work, deliver, deliver_voice if link.session.has_voice else None)
