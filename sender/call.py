@@ -15,6 +15,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.libopus import RATE
 from headgan.codec.param_code import shipped_code
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
@@ -90,6 +91,7 @@ class SenderCall:
     frames: FrameSender = field(init=False)
     course: WireCourse = field(default_factory=WireCourse)
     voice: VoiceThread[VoiceFrame] | None = None
+    sound: SoundSource | None = None
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -103,7 +105,9 @@ class SenderCall:
             quality=self.settings.quality,
             kbps=self.settings.face_kbps,
         )
-        self.frames = FrameSender(self.packer, self.settings.rate_fps, WaitingVoice(self.settings.packet_ms))
+        self.frames = FrameSender(
+            self.packer, self.settings.rate_fps, WaitingVoice(self.settings.packet_ms), self.clock_ms
+        )
 
     @property
     def counts(self) -> SendCounts:
@@ -312,7 +316,7 @@ class SenderCall:
 
         def deliver_voice(frame: VoiceFrame) -> None:
             self.planner.hear(frame)
-            loop.call_soon_threadsafe(self.frames.add_voice, link, frame)
+            loop.call_soon_threadsafe(self.frames.add_voice, link, frame, self.clock_ms())
 
         await asyncio.to_thread(self._work, deliver, deliver_voice if link.session.has_voice else None)
         packet = self.packer.flush()
@@ -338,12 +342,25 @@ class SenderCall:
 
         def encode(samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
             encoder.expect_loss(self.packer.loss)
-            return encoder.encode(samples, capture_ms)
+            self._cut_in_time(encoder)
+            frames = encoder.encode(samples, capture_ms)
+            if frames:
+                self.frames.phase.cut(encoder.left_ms, 1000 * len(samples) / RATE)
+            return frames
 
         log.info("sound: %s", source.describe())
-        self.voice = VoiceThread(source, encode, deliver)
+        self.voice, self.sound = VoiceThread(source, encode, deliver), source
         self.voice.is_muted = self._is_muted
         return self.voice
+
+    def _cut_in_time(self, encoder: VoiceEncoder) -> None:
+        """Has the voice cut so that a frame of it is there just before the packet that takes it."""
+        phase = self.frames.phase
+        shift_ms = phase.shift_ms()
+        if shift_ms:
+            encoder.shift(shift_ms)
+        if shift_ms or encoder.is_shifting:
+            phase.shifted()
 
     def _work(
         self,
