@@ -366,6 +366,11 @@ class ReceiverCall:
         """What the networks listen with, where they do and there is something to hear."""
         return Ears() if self._open_speaker is not None and self._generator.needs("audio") else None
 
+    @property
+    def sound_troubles(self) -> dict[str, int]:
+        """What the speaker could not play in time, by name, for statistics."""
+        return self._speaker.troubles() if self._speaker else {}
+
     def _remember(self) -> None:
         """Keeps what is held at the end of a call that showed something."""
         name, playback, hello = self._settings.remember, self.playback, self._hello
