@@ -19,8 +19,8 @@ from headgan.proto.voice import VOICE_FRAME_MS
 
 # A frame is to be there so long before the packet: the packet may be early.
 _SPARE_MS = 4.0
-# Who is off by less stays: cutting anew is not for nothing, and packets come at times that differ.
-_CLOSE_MS = 3.0
+# What is off by less stays: a period of a voice is not shorter, and packets come at times that differ.
+_CLOSE_MS, _ENOUGH_MS = 4.0, 3.0
 # So many waits are looked at, and so many are enough.
 _KEPT, _ENOUGH = 100, 12
 _STALE = 2
@@ -56,10 +56,10 @@ class CutPhase:
         if most_ms - least_ms > _MOST_SPREAD_MS:
             return 0.0
         spare_ms = least_ms - _SPARE_MS
-        is_close = -_CLOSE_MS < spare_ms < self._block_ms + _CLOSE_MS
+        is_close = -_ENOUGH_MS < spare_ms < self._block_ms + 1
         blocks = 0 if is_close else math.floor(spare_ms / self._block_ms)
-        shift_ms = self._left_ms + blocks * self._block_ms
-        return _nearest_zero(shift_ms) if abs(_nearest_zero(shift_ms)) >= 1.0 else 0.0
+        shift_ms = _nearest_zero(self._left_ms + blocks * self._block_ms)
+        return shift_ms if abs(shift_ms) >= _CLOSE_MS or (blocks < 0 and shift_ms < 0) else 0.0
 
     def shifted(self) -> None:
         """Frames are cut anew: what is known of the waits holds no longer, nor does what is on its way."""

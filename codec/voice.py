@@ -112,10 +112,10 @@ class VoiceEncoder:
     @property
     def is_shifting(self) -> bool:
         """Whether frames are still on the way to where they are to be cut."""
-        return abs(self._shift) >= _CLOSE_SAMPLES
+        return self._shift < 0 or self._shift >= _CLOSE_SAMPLES
 
     def shift(self, later_ms: float) -> None:
-        """Has frames end so much later, or earlier, as soon as nobody hears the change; in place of any wish before."""
+        """Has frames end so much later at most, or earlier at least, as soon as nobody hears the change."""
         self._shift = round(later_ms * RATE / 1000)
 
     def encode(self, samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
@@ -167,7 +167,8 @@ class VoiceEncoder:
         if len(self._samples) >= FRAME_SAMPLES and self._shift and not self._is_moved:
             self._is_moved = True
             changed = _moved(self._samples[:FRAME_SAMPLES], self._shift)
-            self._shift += len(changed) - FRAME_SAMPLES
+            added = len(changed) - FRAME_SAMPLES
+            self._shift = self._shift + added if self._shift > 0 else min(0, self._shift + added)
             self._samples = np.concatenate([changed, self._samples[FRAME_SAMPLES:]])
         return len(self._samples) >= FRAME_SAMPLES
 
@@ -193,13 +194,13 @@ def _bandwidth(kbps: float, *, has_copies: bool) -> Bandwidth | None:
 
 
 def _moved(samples: NDArray[np.float32], later: int) -> NDArray[np.float32]:
-    """The sound with up to `later` samples less, or up to `-later` more, where that is not heard."""
+    """The sound with up to `later` samples less, or with some more if that is negative, where it is not heard."""
     if np.abs(samples).max() < _QUIET:
         kept = len(samples) - min(max(later, -len(samples)), len(samples) // 2)
         return np.concatenate([samples, samples[::-1]])[:kept]
-    if abs(later) < _CLOSE_SAMPLES:
-        return samples
-    return (shorten if later > 0 else lengthen)(samples, most=abs(later)).sound
+    if later < 0:
+        return lengthen(samples).sound
+    return shorten(samples, most=later).sound if later >= _CLOSE_SAMPLES else samples
 
 
 def faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:

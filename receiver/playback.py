@@ -155,6 +155,9 @@ class Playback:
         self.voice = VoicePlayer(self._captured_ms, self._keep_sound) if hears else None
         self._ears = ears
         self._voice_numbers = VoiceNumbers()
+        # What of the sound after a frame had come when that was drawn.
+        self.known_after_ms: deque[float] = deque(maxlen=_KEPT)
+        self._heard_until_ms: float | None = None
         self._sounds: deque[tuple[NDArray[np.float32], float]] = deque(maxlen=_KEPT_SOUNDS)
         # How long after its time a picture is there.
         self._drawing_ms = 0.0
@@ -216,6 +219,7 @@ class Playback:
             start_ms = float(last_ms - (numbers[-1] - number) * FRAME_MS)
             spoken = VoiceFrame(number, start_ms, frame.data, frame.is_copy)
             is_new = self.voice.push(spoken)
+            self._heard_until_ms = max(self._heard_until_ms or 0.0, start_ms + FRAME_MS)
             if self._ears is not None:
                 self._ears.push(spoken)
             if is_new and oldest_ms is None:
@@ -347,6 +351,8 @@ class Playback:
             if reconstructors:
                 best, *others = reconstructors
                 heard = {}
+                if self._heard_until_ms is not None:
+                    self.known_after_ms.append(self._heard_until_ms - due.capture_ms)
                 if self._ears is not None:
                     with self.times.measure("listen"):
                         heard["audio"] = self._ears.at(due.capture_ms)

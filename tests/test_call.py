@@ -404,6 +404,7 @@ async def test_a_voice_is_heard_and_recorded_at_its_time(tmp_path: Path, voice: 
     assert received["frames"] >= sent["frames"] - sent["held_back"] - 2
     assert sent["source"] == {"hoarse": 3} and sent["waited_ms"]["p50"] > 0
     assert received["decoded"] > 15 and received["speaker"] == {}
+    assert received["known_after_picture_ms"]["p50"] > -100
     heard = sound_of(talk.out)
     assert len(heard) > 1.5 * 48_000
     sound = sound_later(voice[: len(heard)].astype(float), heard)

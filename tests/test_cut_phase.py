@@ -4,47 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headgan.codec.cut_phase import CutPhase
+from headgan.benchmarks.cut_measure import BLOCK_MS, run_cut
 from headgan.codec.voice import FRAME_MS, VoiceEncoder
 
-RATE, BLOCK = 48_000, 480
-BLOCK_MS = 10.0
-
-
-class Line:
-    """A microphone whose blocks come at `sound_ms`, 10 ms later each, and packets at `packet_ms`, so much apart."""
-
-    def __init__(
-        self, sound: NDArray[np.float32], sound_ms: float, apart_ms: float, jitter_ms: float = 0.0
-    ) -> None:
-        self.encoder, self.phase = VoiceEncoder(12), CutPhase()
-        self._sound, self._sound_ms, self._apart_ms = sound, sound_ms, apart_ms
-        self._chance, self._jitter_ms = np.random.default_rng(1), jitter_ms
-        self.waits: list[float] = []
-        self.ages: list[float] = []
-        self.shifts = 0
-
-    def run(self, seconds: float) -> None:
-        packet_ms, there_ms, start_ms = 0.0, None, 0.0
-        for number in range(round(seconds * 100)):
-            block = np.take(self._sound, np.arange(number * BLOCK, (number + 1) * BLOCK), mode="wrap")
-            now_ms = self._sound_ms + (number + 1) * BLOCK_MS
-            while packet_ms < now_ms:
-                if there_ms is not None:
-                    self.phase.waited(packet_ms - there_ms)
-                    self.waits.append(packet_ms - there_ms)
-                    self.ages.append(packet_ms - start_ms)
-                    there_ms = None
-                packet_ms += self._apart_ms + self._chance.uniform(-1, 1) * self._jitter_ms
-            shift_ms = self.phase.shift_ms()
-            if shift_ms:
-                self.encoder.shift(shift_ms)
-                self.shifts += 1
-            if shift_ms or self.encoder.is_shifting:
-                self.phase.shifted()
-            for frame in self.encoder.encode(block, now_ms - BLOCK_MS):
-                there_ms, start_ms = now_ms, frame.start_ms
-                self.phase.cut(self.encoder.left_ms, BLOCK_MS)
+RATE = 48_000
 
 
 @pytest.mark.parametrize("apart_ms", [40.0, 80.0, 120.0])
@@ -52,13 +15,12 @@ class Line:
 def test_frames_are_there_just_before_their_packet(
     phase_ms: float, apart_ms: float, voice: NDArray[np.float32]
 ) -> None:
-    line = Line(voice, phase_ms, apart_ms)
-    line.run(14 if apart_ms == 40 else 24)
-    last = np.array(line.waits[-10:])
+    line = run_cut(voice, phase_ms, apart_ms, seconds=14 if apart_ms == 40 else 24)
+    last = np.array(line.waits_ms[-10:])
     assert (last > 0).all()
     assert last.max() < BLOCK_MS + 9
     # A frame is as old as it is long, and Opus looks 6.5 ms ahead.
-    assert max(line.ages[-10:]) < FRAME_MS + 6.5 + BLOCK_MS + 12
+    assert max(line.ages_ms[-10:]) < FRAME_MS + 6.5 + BLOCK_MS + 12
     assert line.shifts < 12
 
 
@@ -88,12 +50,9 @@ def test_a_pause_is_made_longer_or_shorter_at_once(later_ms: float) -> None:
 
 
 def test_packets_that_keep_no_time_move_nothing(voice: NDArray[np.float32]) -> None:
-    line = Line(voice, 3.0, 33.3)
-    line.run(8)
-    assert line.shifts == 0
+    assert run_cut(voice, 3.0, 33.3, seconds=8).shifts == 0
 
 
 def test_a_camera_that_wavers_has_all_its_packets_find_their_frame(voice: NDArray[np.float32]) -> None:
-    line = Line(voice, 13.0, 40.0, jitter_ms=0.3)
-    line.run(14)
-    assert min(line.waits[-50:]) > 0 and max(line.waits[-50:]) < 25
+    line = run_cut(voice, 2.5, 40.0, seconds=14, jitter_ms=3.0)
+    assert min(line.waits_ms[-50:]) > 0 and max(line.waits_ms[-50:]) < 25
