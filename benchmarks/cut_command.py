@@ -80,14 +80,7 @@ def bench_cut(options: CutOptions) -> int:
     report = {"run": describe_run(), "clip": options.clip.name, "jitter_ms": options.jitter, "ways": ways}
     write_text(options.output / "metrics.json", json.dumps(report, indent=2) + "\n")
     write_text(options.output / "table.md", table)
-    axes = figure.subplots(1, 1)
-    for (name, rows), color in zip(ways.items(), ("C0", "C0", "C1", "C1", "C2", "C2"), strict=True):
-        style = "o-" if name.endswith("in time") else "o:"
-        axes.plot([row["age_most_ms"] for row in rows], style, color=color, label=name, markersize=3)
-    axes.set(xlabel=f"phase of the microphone, of {PHASES}", ylabel="ms", ylim=(0, None))
-    axes.set_title("age of the newest sound in a packet, 90th percentile after 12 s")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8, ncols=3)
+    _draw(figure, ways)
     save_figure(figure, options.output / "cut.png")
     sys.stdout.write(table)
     return 0
@@ -130,3 +123,14 @@ def cut_table(ways: dict[str, list[dict[str, float]]]) -> str:
         numbers = (np.mean(waits), max(waits), np.mean(ages), max(ages))
         rows.append([name, *(f"{number:.1f} ms" for number in numbers), f"{shifts:.1f} times"])
     return "\n".join(markdown_table(heads, rows)) + "\n"
+
+
+def _draw(figure: Any, ways: dict[str, list[dict[str, float]]]) -> None:  # noqa: ANN401 - matplotlib is an extra
+    axes = figure.subplots(1, 1)
+    for (name, rows), color in zip(ways.items(), ("C0", "C0", "C1", "C1", "C2", "C2"), strict=True):
+        style = "o-" if name.endswith("in time") else "o:"
+        axes.plot([row["age_most_ms"] for row in rows], style, color=color, label=name, markersize=3)
+    axes.set(xlabel=f"phase of the microphone, of {PHASES}", ylabel="ms", ylim=(0, None))
+    axes.set_title("age of the newest sound in a packet, 90th percentile after 12 s")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8, ncols=3)
