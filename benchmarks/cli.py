@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from headgan.benchmarks.bandwidth_command import BandwidthOptions, bench_bandwidth
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
+from headgan.benchmarks.cut_command import CutOptions, bench_cut
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
@@ -51,6 +52,13 @@ COMMANDS = (
         bench_outage,
         "A call over a line that is interrupted while a reference is sent: does it go on, and when?",
         "headgan-bench outage clip.mp4 --seconds 5 -o report/",
+    ),
+    Command(
+        ("cut",),
+        CutOptions,
+        bench_cut,
+        "clip to how long a voice waits for the packets of the faces",
+        "headgan-bench cut clip.mp4 -o report/",
     ),
     Command(
         ("talk",),

@@ -162,7 +162,9 @@ class _Player:
 
     def _see(self, path: Path) -> SeenClip:
         if self._seen is None or self._seen[0] != path:
-            self._seen = path, see_clip(path, self._options.step, self._tracker, self._model)
+            hears = self._generator.needs("audio")
+            seen = see_clip(path, self._options.step, self._tracker, self._model, hears=hears)
+            self._seen = path, seen
         return self._seen[1]
 
     @cached_property

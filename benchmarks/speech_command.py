@@ -26,7 +26,8 @@ from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import find_clips
 from headgan.models.speech import CONTEXT, LOOK_AHEAD_MS
 from headgan.models.speech_low import SAMPLE_RATE
-from headgan.models.speech_phonemes import PhonemeNet
+from headgan.models.speech_phonemes import PhonemeNet, SpeechNet
+from headgan.models.speech_short import ShortEarNet
 from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.options import argument, option, required
 
@@ -44,6 +45,7 @@ class SpeechOptions:
     clips: tuple[Path, ...] = argument("clips, or folders of them", many=True)
     output: Path = required("folder for the report", flag="-o", metavar="DIR")
     frames: int = option(200, "frames to measure the speed with", metavar="N")
+    net: Path | None = option(None, "another network that hears the calls, as ONNX", metavar="FILE")
 
 
 def bench_speech(options: SpeechOptions) -> int:
@@ -53,7 +55,8 @@ def bench_speech(options: SpeechOptions) -> int:
     clips = find_clips(options.clips)
     new_figure("speech", 1, 1)
     make_folder(options.output)
-    net, kept = PhonemeNet(), Kept(options.output / "clips")
+    teacher, kept = PhonemeNet(), Kept(options.output / "clips")
+    net: SpeechNet = teacher if options.net is None else ShortEarNet(options.net)
     results: dict[str, dict[str, Any]] = {}
     loudest: ClipSound | None = None
     for name, path in tqdm(clips.items(), desc="listening", unit="clip"):
@@ -61,7 +64,8 @@ def bench_speech(options: SpeechOptions) -> int:
         if len(sound.samples) / SAMPLE_RATE <= _shortest_s():
             continue
         depends = {"clip": file_state(path), "step_ms": STEP_MS}
-        results[name] = kept.get(name, depends, lambda sound=sound: _measure(sound, net))  # type: ignore[misc]
+        depends |= {"net": file_state(options.net)} if options.net else {}
+        results[name] = kept.get(name, depends, lambda sound=sound: _measure(sound, net, teacher))  # type: ignore[misc]
         loudest = loudest or sound
     if loudest is None:
         raise DeviceError(f"none of the {len(clips)} clips has {_shortest_s():.1f} s of sound; give others")
@@ -79,8 +83,8 @@ def _shortest_s() -> float:
     return max(CONTEXTS_S) + max(LOOK_AHEADS_MS) / 1000 + STEP_MS / 1000
 
 
-def _measure(sound: ClipSound, net: PhonemeNet) -> dict[str, Any]:
-    hearing = Hearing(sound, net)
+def _measure(sound: ClipSound, net: SpeechNet, teacher: SpeechNet) -> dict[str, Any]:
+    hearing = Hearing(sound, net, teacher)
     return {
         "checked_frames": check_call(sound, net),
         "ways": {

@@ -43,12 +43,13 @@ _CHECKED = 50
 class Hearing:
     """Compares ways to hear a clip, by look-ahead and by how much is heard before."""
 
-    def __init__(self, sound: ClipSound, net: SpeechNet) -> None:
-        self._net = net
+    def __init__(self, sound: ClipSound, net: SpeechNet, teacher: SpeechNet | None = None) -> None:
+        """Args: net: hears as in a call; teacher: hears the whole clip, `net` itself if left out."""
+        self._net, teacher = net, teacher or net
         samples = sound.samples / np.float32(32768)
         self._track = SoundTrack(SAMPLE_RATE)
         self._track.push(samples, 0.0)
-        self._whole = _parts(net.shares(samples / np.abs(samples).max()))  # [N, 27], one for each 20 ms
+        self._whole = _parts(teacher.shares(samples / np.abs(samples).max()))  # [N, 27], one for each 20 ms
         first = round(1000 * max(CONTEXTS_S))
         last = round(1000 * len(samples) / SAMPLE_RATE) - max(LOOK_AHEADS_MS)
         self.moments_ms = list(range(first, last, STEP_MS))

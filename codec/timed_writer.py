@@ -7,12 +7,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.time_stretch import ENOUGH_SAMPLES, lengthen, shorten
 from headgan.codec.video import SOUND_RATE, VideoWriter
 
 SOUND_PATIENCE_MS = 500.0
 # Where sound is moved to its exact place: by more than so many samples, in speech and where it is quiet.
 _MOST_APART, _LEAST_APART = SOUND_RATE * 12 // 1000, SOUND_RATE * 2 // 1000
 _QUIET = 0.003
+# What is closer is left: a period of a voice is hardly shorter.
+_CLOSE = SOUND_RATE * 3 // 1000
 
 
 class TimedWriter:
@@ -65,15 +68,17 @@ class TimedWriter:
         """Places sound, float32 [N], mono at 48 kHz; what is past is cut off, a gap is silent.
 
         Times that tremble, or drift, do not tear speech apart: pieces that nearly follow each other are joined, unless
-        they are quiet.
+        they are quiet, and made longer or shorter by a period of the voice until they are at their time.
 
         Raises:
             ValueError: the file has no sound.
         """
         place = self._sample_at(time_ms)
         is_quiet = self._ends_silent or float(np.abs(samples).max(initial=0.0)) < _QUIET
-        if abs(place - self._samples) < (_LEAST_APART if is_quiet else _MOST_APART):
+        apart = place - self._samples
+        if abs(apart) < (_LEAST_APART if is_quiet else _MOST_APART):
             place = self._samples
+            samples = _fitted(samples, apart)
         self._silence_until(place)
         new = samples[max(0, self._samples - place) :]
         if len(new):
@@ -102,3 +107,10 @@ class TimedWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _fitted(samples: NDArray[np.float32], apart: int) -> NDArray[np.float32]:
+    """Sound that should begin `apart` samples after what is before it, longer or shorter by a part of that."""
+    if abs(apart) < _CLOSE or len(samples) < ENOUGH_SAMPLES:
+        return samples
+    return (lengthen if apart > 0 else shorten)(samples, most=abs(apart)).sound

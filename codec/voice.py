@@ -3,7 +3,9 @@
 blocks ── CaptureClock ── 40 ms ──┬── OpusEncoder ── DTX ── VoiceFrame
                                   └── CopyMaker ── VoiceFrame, is_copy, `copy_delay` frames later
 
-Copies cost extra, and there are none while nothing is lost (`voice_copies`).
+Copies cost extra, and there are none while nothing is lost (`voice_copies`). Where frames are cut can be moved
+(`cut_phase`): a pause is made longer or shorter, or a period of the voice is left out or repeated, and the times of
+frames follow.
 """
 
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.capture_clock import CaptureClock
 from headgan.codec.libopus import RATE, Bandwidth, OpusEncoder
+from headgan.codec.time_stretch import lengthen, shorten
 from headgan.codec.voice_copies import CopyMaker
 from headgan.proto.errors import UsageError
 from headgan.proto.voice import MAX_SILENT_BYTES, VOICE_FRAME_MS
@@ -24,6 +27,10 @@ MIN_VOICE_KBPS, MAX_VOICE_KBPS = 6.0, 32.0
 # A device that stalled for longer starts anew.
 MAX_FILL_MS = 1000.0
 _FADE_SAMPLES = RATE // 200
+# Nobody hears a change in what is quieter.
+_QUIET = 0.003
+# A period of a voice is not shorter: what is closer is left.
+_CLOSE_SAMPLES = RATE // 250
 # libopus goes to 4 kHz below 9 kbit/s, where 6 and 8 kHz are understood better, and to 20 kHz in two frames of 20 ms
 # from 14 kbit/s on, where 8 kHz in one frame are still enough, and with copies at any rate.
 _MEDIUM_BELOW_KBPS, _WIDE_BELOW_KBPS = 7.0, 20.0
@@ -87,6 +94,8 @@ class VoiceEncoder:
         self._number = 0
         self._was_silence = False
         self._waiting: list[VoiceFrame] = []
+        self._shift = 0  # samples by which frames are to end later
+        self._is_moved = False  # whether the next frame was changed for that already
 
     def expect_loss(self, share: float) -> None:
         """Says what share of packets is lost, 0 to 1: while it is next to none, nothing is spent on it."""
@@ -94,6 +103,20 @@ class VoiceEncoder:
         self._copies.expect_loss(share)
         if self._copies.is_on != had_copies:
             self._encoder.set_bandwidth(_bandwidth(self._kbps, has_copies=self._copies.is_on))
+
+    @property
+    def left_ms(self) -> float:
+        """How much sound was taken that is in no frame yet."""
+        return 1000 * len(self._samples) / RATE
+
+    @property
+    def is_shifting(self) -> bool:
+        """Whether frames are still on the way to where they are to be cut."""
+        return self._shift < 0 or self._shift >= _CLOSE_SAMPLES
+
+    def shift(self, later_ms: float) -> None:
+        """Has frames end so much later at most, or earlier at least, as soon as nobody hears the change."""
+        self._shift = round(later_ms * RATE / 1000)
 
     def encode(self, samples: NDArray[np.float32], capture_ms: float) -> list[VoiceFrame]:
         """The frames that are full by now.
@@ -131,12 +154,23 @@ class VoiceEncoder:
 
     def _full_frames(self) -> list[VoiceFrame]:
         frames: list[VoiceFrame] = []
-        while len(self._samples) >= FRAME_SAMPLES:
+        while self._has_frame():
             assert self._clock.next_ms is not None
             start_ms = self._clock.next_ms - 1000 * len(self._samples) / RATE - self._lookahead_ms
             frames += self._encode(self._samples[:FRAME_SAMPLES], start_ms)
+            self._is_moved = False
             self._samples = self._samples[FRAME_SAMPLES:]
         return frames
+
+    def _has_frame(self) -> bool:
+        """Whether a frame is full, after its sound was made longer or shorter if that is wanted."""
+        if len(self._samples) >= FRAME_SAMPLES and self._shift and not self._is_moved:
+            self._is_moved = True
+            changed = _moved(self._samples[:FRAME_SAMPLES], self._shift)
+            added = len(changed) - FRAME_SAMPLES
+            self._shift = self._shift + added if self._shift > 0 else min(0, self._shift + added)
+            self._samples = np.concatenate([changed, self._samples[FRAME_SAMPLES:]])
+        return len(self._samples) >= FRAME_SAMPLES
 
     def _encode(self, samples: NDArray[np.float32], start_ms: float) -> list[VoiceFrame]:
         frame = VoiceFrame(self._number, start_ms, self._encoder.encode(samples))
@@ -157,6 +191,16 @@ def _bandwidth(kbps: float, *, has_copies: bool) -> Bandwidth | None:
     if kbps < _MEDIUM_BELOW_KBPS:
         return "medium"
     return "wide" if has_copies or kbps < _WIDE_BELOW_KBPS else None
+
+
+def _moved(samples: NDArray[np.float32], later: int) -> NDArray[np.float32]:
+    """The sound with up to `later` samples less, or with some more if that is negative, where it is not heard."""
+    if np.abs(samples).max() < _QUIET:
+        kept = len(samples) - min(max(later, -len(samples)), len(samples) // 2)
+        return np.concatenate([samples, samples[::-1]])[:kept]
+    if later < 0:
+        return lengthen(samples).sound
+    return shorten(samples, most=later).sound if later >= _CLOSE_SAMPLES else samples
 
 
 def faded_in(samples: NDArray[np.float32]) -> NDArray[np.float32]:

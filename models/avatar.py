@@ -25,6 +25,7 @@ class Avatar:
         """Args: generator: avatars may share one."""
         self._model = model
         self._reference = reference
+        self._listens = generator.needs("audio")
         self._reconstructor = Reconstructor(model, generator, reference)
 
     @classmethod
@@ -82,9 +83,19 @@ class Avatar:
         """How the head is turned in the picture."""
         return head_pose(self.params)
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`."""
-        return self._reconstructor.draw(params)
+    @property
+    def listens(self) -> bool:
+        """Whether what is heard makes a difference to what is drawn."""
+        return self._listens
+
+    def draw(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
+        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`.
+
+        Args:
+            params: of the face.
+            audio: float32 [300], what is heard (`headgan.models.speech`); None if nothing is known.
+        """
+        return self._reconstructor.draw(params, audio=audio)
 
     def edit(self, edit: FaceEdit | None = None, /, **changes: float) -> NDArray[np.uint8]:
         """Uint8 [256, 256, 3]: the picture with changes made to it.

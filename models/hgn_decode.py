@@ -18,6 +18,7 @@ from headgan.codec.hgn_reader import HgnFrame, HgnReader
 from headgan.codec.hgn_sound import add_sound
 from headgan.codec.video import VideoWriter
 from headgan.models.generator import Generator
+from headgan.models.hgn_ears import HgnEars
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
@@ -65,12 +66,12 @@ class FileDrawer:
         self._fused = fused
         self._prepared: OrderedDict[int, Reconstructor] = OrderedDict()
 
-    def draw(self, frame: HgnFrame) -> NDArray[np.uint8] | None:
-        """Uint8 [256, 256, 3]; None if there is no face, or nothing to draw it from."""
+    def draw(self, frame: HgnFrame, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8] | None:
+        """Uint8 [256, 256, 3]; None if there is no face, or nothing to draw it from; audio: as of a `Reconstructor`."""
         if frame.params is None or not frame.references:
             return None
         best, *others = (self._prepare(reference) for reference in frame.references[: self._fused])
-        return best.draw(frame.params, *others)
+        return best.draw(frame.params, *others, audio=audio)
 
     def _prepare(self, reference: StoredReference) -> Reconstructor:
         prepared = self._prepared.get(reference.number)
@@ -123,7 +124,8 @@ def decode_to_video(
         stop = reader.frames if end_s is None else min(reader.frames, round(end_s * rate_fps))
         if not 0 <= start < stop:
             raise UsageError(f"{path} plays for {reader.seconds:.1f} s; there is nothing to draw there")
-        held = _draw(reader, drawer, output, start, stop)
+        listens = generator.needs("audio") and reader.header.packet_ms
+        held = _draw(reader, drawer, output, start, stop, listens=bool(listens))
         packets = reader.sound(start)
         heard = next(packets, None)
         if heard is not None:
@@ -137,13 +139,16 @@ def decode_to_video(
         return DecodeResult(stop - start, held, heard is not None, tuple(reader.faults))
 
 
-def _draw(reader: HgnReader, drawer: FileDrawer, output: Path, start: int, stop: int) -> int:
+def _draw(
+    reader: HgnReader, drawer: FileDrawer, output: Path, start: int, stop: int, *, listens: bool
+) -> int:
     """Writes the pictures; returns how often the last one was held."""
     # Without a face in the first frame, the last one before it is shown, as if all had been played.
     last_face = reader.last_face(start)
     begin = start if last_face is None else last_face
     picture: NDArray[np.uint8] = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     held = 0
+    ears = HgnEars(reader, begin) if listens else None
     with (
         VideoWriter(
             output, width=CROP_SIZE, height=CROP_SIZE, rate_fps=float(reader.header.rate_fps)
@@ -151,7 +156,10 @@ def _draw(reader: HgnReader, drawer: FileDrawer, output: Path, start: int, stop:
         tqdm(desc="drawing", unit="frame", total=stop - start) as bar,
     ):
         for frame in reader.play(begin, stop):
-            drawn = drawer.draw(frame) if frame.number >= start or frame.number == begin else None
+            drawn = None
+            if frame.number >= start or frame.number == begin:
+                heard = ears.at(frame.number) if ears and frame.params is not None else None
+                drawn = drawer.draw(frame, heard)
             picture = picture if drawn is None else drawn
             if frame.number >= start:
                 held += drawn is None

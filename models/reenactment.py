@@ -1,6 +1,7 @@
 """A person and a clip of somebody else in, a video of the person making the clip's motion out.
 
-clip ── ClipFaces ── motion transfer ── Avatar.draw ── VideoWriter ── the clip's sound
+clip ─┬─ ClipFaces ── motion transfer ─┬─ Avatar.draw ── VideoWriter ── the clip's sound
+      └─ speech, for R that listens ───┘
 """
 
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from headgan.codec.sound_copy import copy_sound
 from headgan.codec.video import VideoWriter, read_video
 from headgan.models.avatar import Avatar
 from headgan.models.clip_faces import ClipFaces, fit_clip
+from headgan.models.clip_speech import speech_of_clip
 from headgan.models.morphable import MorphableModel
 from headgan.models.motion_transfer import PlacedMotion, RelativeMotion, calmest
 from headgan.models.pncc import CROP_SIZE
@@ -86,8 +88,9 @@ def reenact(
     width = CROP_SIZE * (3 if side_by_side else 1)
     with VideoWriter(output, width=width, height=CROP_SIZE, rate_fps=rate_fps) as writer:
         originals = _crops(driving, faces) if side_by_side else None
+        heard = speech_of_clip(driving, faces.pts_ms) if avatar.listens else None
         for picture_rgb in tqdm(
-            _pictures(avatar, faces, order, transfer, originals),
+            _pictures(avatar, faces, order, transfer, originals, heard),
             desc="drawing",
             unit="frame",
             total=len(order),
@@ -114,12 +117,14 @@ def _pictures(
     order: NDArray[np.intp],
     transfer: Callable[[FaceParams], FaceParams] | None,
     originals: Iterator[NDArray[np.uint8]] | None,
+    heard: NDArray[np.float32] | None,
 ) -> Iterator[NDArray[np.uint8]]:
     """The video's pictures, one for each entry of `order`; each frame of the clip is drawn once."""
     drawn, original, at = avatar.picture_rgb, avatar.picture_rgb, -1
     for index in order:
         if index != at and (params := faces.params[index]) is not None:
-            drawn = avatar.draw(transfer(params) if transfer else params)
+            audio = None if heard is None else heard[index]
+            drawn = avatar.draw(transfer(params) if transfer else params, audio)
         while originals is not None and at < index:
             original, at = next(originals), at + 1
         at = int(index)

@@ -38,6 +38,8 @@ _FORM = 1
 CONTEXT = SAMPLE_RATE
 LEVEL_SAMPLES = 4 * SAMPLE_RATE
 _QUIETEST_PEAK = 0.02
+# How far back a frame is told of, and a little for the sound's coder to begin with.
+HEARD_MS = 1000 * LEVEL_SAMPLES / SAMPLE_RATE + 1000
 _LIMIT = 4.0
 # Sound that a receiver has but does not show yet; older sound is forgotten.
 _KEEP_MS = 8000.0

@@ -53,15 +53,16 @@ def short_term(sound: NDArray[np.floating]) -> NDArray[np.float64]:
     exact: NDArray[np.float64] = np.asarray(sound, np.float64)
     frames = sliding_window_view(exact, SHORT)[::STEP]  # [S, 320]
     spectrum = np.abs(np.fft.rfft(frames))[:, :_BINS] / _BINS  # [S, 160]
+    squares, power = frames**2, spectrum**2
     values = np.column_stack(
         [
             _zero_crossings(exact),
-            (frames**2).sum(axis=1) / SHORT,
-            _entropy(frames),
+            squares.sum(axis=1) / SHORT,
+            _entropy(squares),
             *_centroid_and_spread(spectrum),
-            _entropy(spectrum),
+            _entropy(power),
             _flux(spectrum),
-            _roll_off(spectrum),
+            _roll_off(power),
             np.log10(_filtered(spectrum) + _EPS) @ _cosines(),
         ]
     )  # [S, 21]
@@ -76,9 +77,9 @@ def _zero_crossings(sound: NDArray[np.float64]) -> NDArray[np.float64]:
     return crossed
 
 
-def _entropy(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _entropy(squares: NDArray[np.float64]) -> NDArray[np.float64]:
     """Of how the energy of each row [S, n] is spread over ten blocks of it, bits."""
-    energy = (rows**2).reshape(len(rows), _BLOCKS, -1).sum(axis=2)  # [S, 10]
+    energy = squares.reshape(len(squares), _BLOCKS, -1).sum(axis=2)  # [S, 10]
     shares = energy / (energy.sum(axis=1, keepdims=True) + _EPS)
     bits: NDArray[np.float64] = -(shares * np.log2(shares + _EPS)).sum(axis=1)
     return bits
@@ -102,9 +103,9 @@ def _flux(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
     return changed
 
 
-def _roll_off(spectrum: NDArray[np.float64]) -> NDArray[np.float64]:
+def _roll_off(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """[S]: the share of the spectrum's bins that holds 90 % of its energy."""
-    below = np.cumsum(spectrum**2, axis=1)
+    below = np.cumsum(power, axis=1)
     is_above = below + _EPS > _ROLL_OFF * below[:, -1:]
     share: NDArray[np.float64] = is_above.argmax(axis=1) / _BINS
     return share

@@ -19,6 +19,7 @@ from headgan.codec.reference_params import parse_reference_params
 from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import decode_still
 from headgan.models.contacts import Contacts, reference_digest
+from headgan.models.ears import Ears
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.quiet_worker import QuietWorker
@@ -49,7 +50,6 @@ from headgan.proto.signalling import Address, Listener
 from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.display import Display, Frame, ViewerStats
-from headgan.receiver.ears import Ears
 from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
@@ -404,6 +404,11 @@ class ReceiverCall:
         """What the networks listen with, where they do and there is something to hear."""
         listens = self._open_speaker is not None and self._generator.needs("audio")
         return Ears() if listens and self.has_voice else None
+
+    @property
+    def sound_troubles(self) -> dict[str, int]:
+        """What the speaker could not play in time, by name, for statistics."""
+        return self._speaker.troubles() if self._speaker else {}
 
     def _remember(self) -> None:
         """Keeps what is held at the end of a call that showed something."""

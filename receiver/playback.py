@@ -22,12 +22,12 @@ from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.voice import FRAME_MS, VoiceFrame
+from headgan.models.ears import Ears
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.proto.said import SaidPacket
 from headgan.proto.voice import VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
-from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
@@ -161,6 +161,9 @@ class Playback:
         self.told = told
         self._ears = ears
         self._voice_numbers = VoiceNumbers()
+        # What of the sound after a frame had come when that was drawn.
+        self.known_after_ms: deque[float] = deque(maxlen=_KEPT)
+        self._heard_until_ms: float | None = None
         self._sounds: deque[tuple[NDArray[np.float32], float]] = deque(maxlen=_KEPT_SOUNDS)
         # How long after its time a picture is there.
         self._drawing_ms = 0.0
@@ -222,6 +225,7 @@ class Playback:
             start_ms = float(last_ms - (numbers[-1] - number) * FRAME_MS)
             spoken = VoiceFrame(number, start_ms, frame.data, frame.is_copy)
             is_new = self.voice.push(spoken)
+            self._heard_until_ms = max(self._heard_until_ms or 0.0, start_ms + FRAME_MS)
             if self._ears is not None:
                 self._ears.push(spoken)
             if is_new and oldest_ms is None:
@@ -366,6 +370,8 @@ class Playback:
             if reconstructors:
                 best, *others = reconstructors
                 heard = {}
+                if self._heard_until_ms is not None:
+                    self.known_after_ms.append(self._heard_until_ms - due.capture_ms)
                 ears = self.told or self._ears
                 if ears is not None:
                     with self.times.measure("listen"):

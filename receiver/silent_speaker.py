@@ -37,6 +37,9 @@ class SoundOutput(Protocol):
     def describe(self) -> str:
         """For a log line."""
 
+    def troubles(self) -> dict[str, int]:
+        """What was not played in time, by name, for statistics."""
+
 
 class FillOnce:
     """Asks `fill` for each moment at most once, one thread at a time, and in their order.
@@ -107,6 +110,10 @@ class SilentSpeaker:
     def describe(self) -> str:
         """For a log line."""
         return "no speaker"
+
+    def troubles(self) -> dict[str, int]:
+        """Nothing can go wrong here."""
+        return {}
 
     def _work(self) -> None:
         samples = np.zeros(BLOCK_SAMPLES, np.float32)

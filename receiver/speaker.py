@@ -68,6 +68,10 @@ class Speaker:
         """Blocks for which the device had to wait: the machine is too slow."""
         return self._stream.troubles
 
+    def troubles(self) -> dict[str, int]:
+        """What was not played in time: see `underflows`."""
+        return {"underflows": self.underflows}
+
     def close(self) -> None:
         """Frees the device; fill is not called any more; within about a second, idempotent."""
         self._stream.close()

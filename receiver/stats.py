@@ -55,7 +55,11 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
         stats["references_held"] = call.playback.references_held
         stats["latency_ms"] = latency_report(call.playback.latencies)
         if call.playback.voice:
-            stats["voice"] = call.playback.voice.report()
+            stats["voice"] = {
+                **call.playback.voice.report(),
+                "speaker": call.sound_troubles,
+                "known_after_picture_ms": percentiles(call.playback.known_after_ms),
+            }
         if call.playback.told:
             stats["said"] = call.playback.told.report()
         stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)

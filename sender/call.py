@@ -18,6 +18,7 @@ from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureE
 from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
+from headgan.codec.voice import VoiceFrame
 from headgan.models.drift_finder import DriftFinder
 from headgan.models.drift_watch import BIT_WORTH
 from headgan.models.generator import Generator
@@ -94,6 +95,7 @@ class SenderCall:
     frames: FrameSender = field(init=False)
     course: WireCourse = field(default_factory=WireCourse)
     voice: VoiceThread[SoundFrame] | None = None
+    sound: SoundSource | None = None
     _drift: DriftFinder | None = None
     _encoder: PictureEncoder | None = None
     _coded: CodedPicture | None = None
@@ -111,7 +113,7 @@ class SenderCall:
         )
         packet_ms, is_said = self.settings.packet_ms, self.settings.audio == FEATURES
         waiting = WaitingVoice(packet_ms, pack_said) if is_said else WaitingVoice(packet_ms, pack_voice)
-        self.frames = FrameSender(self.packer, self.settings.rate_fps, waiting)
+        self.frames = FrameSender(self.packer, self.settings.rate_fps, waiting, self.clock_ms)
 
     @property
     def counts(self) -> SendCounts:
@@ -332,7 +334,9 @@ class SenderCall:
             loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
         def deliver_voice(frame: SoundFrame) -> None:
-            loop.call_soon_threadsafe(self.frames.add_voice, link, frame)
+            if isinstance(frame, VoiceFrame):
+                self.planner.hear(frame)
+            loop.call_soon_threadsafe(self.frames.add_voice, link, frame, self.clock_ms())
 
         await asyncio.to_thread(self._work, deliver, deliver_voice if self._is_heard(link.session) else None)
         packet = self.packer.flush()
@@ -358,7 +362,9 @@ class SenderCall:
         if self.open_sound is None or deliver is None:
             return nullcontext()
         try:
-            encode = open_encoder(self.settings, lambda: self.packer.loss, lambda: self._frame_ms)
+            encode = open_encoder(
+                self.settings, self.frames.phase, lambda: self.packer.loss, lambda: self._frame_ms
+            )
         except (DeviceError, ModelError) as error:
             log.warning("%s; the call goes on in silence", error)
             return nullcontext()
@@ -367,7 +373,7 @@ class SenderCall:
             return nullcontext()
         what = "; what is said is sent, and no voice" if self.settings.audio == FEATURES else ""
         log.info("sound: %s%s", source.describe(), what)
-        self.voice = VoiceThread(source, encode, deliver)
+        self.voice, self.sound = VoiceThread(source, encode, deliver), source
         self.voice.is_muted = self._is_muted
         return self.voice
 

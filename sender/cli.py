@@ -14,6 +14,7 @@ from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.quantizer import STEPS, step_of
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.sound_devices import device_line
+from headgan.codec.stage_times import percentiles
 from headgan.codec.voice import DEFAULT_VOICE_KBPS
 from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
@@ -245,6 +246,8 @@ def _voice_stats(call: SenderCall, seconds: float) -> dict[str, Any] | None:
         "bytes": voice.data_bytes,
         "kbps": round(voice.data_bytes * 8 / 1000 / seconds, 3) if seconds else None,
         "held_back": call.counts.voice_held_back + voice.too_old,
+        "waited_ms": percentiles(call.frames.waits_ms),
+        "source": call.sound.troubles() if call.sound else {},
     }
 
 

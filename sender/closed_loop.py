@@ -4,14 +4,22 @@ camera's thread   look ── now and then ──┐                     ┌─�
 quiet thread                             └── draw ── compare ──┘
 
 The sender draws as the receiver does, with the same generator from the same references, like any video encoder that
-decodes what it sends. A comparison costs as much as a frame of the receiver, so it takes a share of the time; but when
-frames move away from their reference, or a comparison raised a doubt, the next one comes at once.
+decodes what it sends; a generator that listens hears the voice as it was sent. A comparison costs as much as a frame of
+the receiver, so it takes a share of the time; but when frames move away from their reference, or a comparison raised a
+doubt, the next one comes at once.
 """
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.voice import VoiceFrame
+from headgan.models.ears import Ears
 from headgan.models.fitting import project
 from headgan.models.generator import Generator
 from headgan.models.likeness import Likeness, compare_likeness
@@ -31,6 +39,8 @@ _INTERVAL_MS, _LONGEST_MS = 200.0, 600.0
 _RISE, _FARTHER = 1.3, 4.0
 # A prepared reference takes some megabytes.
 _MOST_PREPARED = 16
+# What is said after a frame is waited for, so often and so long; the receiver shows the frame later, too.
+_LISTEN_S, _LISTENS = 0.02, 15
 
 
 class ClosedLoop:
@@ -59,6 +69,8 @@ class ClosedLoop:
         self._distance = float("inf")
         self._is_doubtful = False
         self._is_broken = False
+        self._closed = threading.Event()
+        self._ears: Ears | None = None
         # Of the quiet thread alone; what was used last is last.
         self._generator: Generator | None = None
         self._prepared: dict[ReferenceImage, Reconstructor] = {}
@@ -69,6 +81,7 @@ class ClosedLoop:
         references: Sequence[ReferenceImage],
         distance: float = 0.0,
         *,
+        capture_ms: float = 0.0,
         is_doubtful: bool = False,
     ) -> None:
         """Compares `frame` if it is time.
@@ -77,6 +90,7 @@ class ClosedLoop:
             frame: as analysed.
             references: that it is drawn from, the best one first.
             distance: how far it is from that one, 0 where nobody measures it.
+            capture_ms: when it was captured, on the clock of the voice.
             is_doubtful: whether that one may show what is no part of the person, such as a hand.
         """
         self._take_result()
@@ -88,7 +102,13 @@ class ClosedLoop:
         if self._comparing is not None or not is_due or self._is_broken:
             return
         self._distance, self._is_doubtful = distance, is_doubtful
-        self._comparing = self._quiet.begin(lambda: self._compare(frame, references))
+        self._comparing = self._quiet.begin(lambda: self._compare(frame, references, capture_ms))
+
+    def hear(self, frame: VoiceFrame) -> None:
+        """Takes a frame of the voice that is sent; on any thread."""
+        if self._ears is not None and not frame.is_copy:
+            # Its time travels in whole milliseconds.
+            self._ears.push(replace(frame, start_ms=float(round(frame.start_ms))))
 
     @property
     def is_comparing(self) -> bool:
@@ -97,6 +117,7 @@ class ClosedLoop:
 
     def close(self) -> None:
         """Compares no more."""
+        self._closed.set()
         self._quiet.close(waits=False)
 
     def _take_result(self) -> None:
@@ -110,23 +131,36 @@ class ClosedLoop:
             log.warning("what the other side sees is not checked: %s", error)
             self._is_broken = True
 
-    def _compare(self, frame: AnalysedFrame, references: Sequence[ReferenceImage]) -> Likeness:
+    def _compare(
+        self, frame: AnalysedFrame, references: Sequence[ReferenceImage], capture_ms: float
+    ) -> Likeness:
         """On the quiet thread."""
         if frame.params is None:
             raise ValueError("a frame without a face cannot be compared")
         best, *others = [self._reconstructor(reference) for reference in references]
+        heard = self._heard(capture_ms)
         begin_ms = self._clock_ms()
-        drawn = best.draw(frame.params, *others)
+        drawn = best.draw(frame.params, *others, **heard)
         points = project(self._model, references[0].identity, frame.params)
         likeness = compare_likeness(frame.crop_rgb, drawn, points)
         end_ms = self._clock_ms()
         self._due_ms = end_ms + min(max(_INTERVAL_MS, (end_ms - begin_ms) / _SHARE), _LONGEST_MS)
         return likeness
 
+    def _heard(self, capture_ms: float) -> dict[str, NDArray[np.float32] | None]:
+        """What a generator that listens is to hear; nothing for another."""
+        if self._ears is None:
+            return {}
+        for _ in range(_LISTENS):
+            if self._ears.knows(capture_ms) or self._closed.wait(_LISTEN_S):
+                break
+        return {"audio": self._ears.at(capture_ms)}
+
     def _reconstructor(self, reference: ReferenceImage) -> Reconstructor:
         """One that was prepared, or a new one in the place of the one that was not used for longest."""
         if self._generator is None:
             self._generator = self._open_generator()
+            self._ears = Ears() if self._generator.needs("audio") else None
         found = self._prepared.pop(reference, None)
         while len(self._prepared) >= _MOST_PREPARED:
             del self._prepared[next(iter(self._prepared))]

@@ -1,7 +1,7 @@
 """The sound track of a video file in, blocks in real time out, in step with its pictures.
 
     clip     first frame ├── pass ──┤├── pass ──┤ ...    FileSource.pass_ms each, with --loop
-    clock    start of the Camera  ──▶ time                a block of [p, p + 20 ms) is given out at p + 20 ms
+    clock    start of the Camera  ──▶ time                a block of [p, p + 10 ms) is given out at p + 10 ms
 
 Where the track has a gap, or ends before the pictures, there is silence; where it is longer, it is cut. The sound
 follows the clock alone: pictures that are late or left out do not move it.
@@ -61,7 +61,7 @@ class FileSound:
         return self._skipped
 
     def read(self) -> SoundBlock | None:
-        """The next 20 ms, once they have passed; None at the end of the pictures, and where there is no sound.
+        """The next 10 ms, once they have passed; None at the end of the pictures, and where there is no sound.
 
         Raises:
             DeviceError: the sound cannot be read.
@@ -88,6 +88,10 @@ class FileSound:
     def describe(self) -> str:
         """Such as `sound of clip.mp4`."""
         return f"sound of {self._source.path.name}"
+
+    def troubles(self) -> dict[str, int]:
+        """What was lost, in milliseconds: see `skipped`."""
+        return {"skipped_ms": round(self._skipped * 1000 / SOUND_RATE)}
 
     def _wait_for_start(self) -> float | None:
         if not self._source.has_sound:

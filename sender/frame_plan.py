@@ -7,6 +7,7 @@ AnalysedFrame ─ DriftFinder ┼─ ClosedLoop ──── is it true? is a ne
 
 from dataclasses import dataclass, field, replace
 
+from headgan.codec.voice import VoiceFrame
 from headgan.models.drift_finder import DriftFinder
 from headgan.models.reconstruct import ReferenceImage
 from headgan.sender.analysis import AnalysedFrame
@@ -80,13 +81,18 @@ class FramePlanner:
             if shipment is not None and not self.loop.truth.is_true:
                 self._doubtful.add(shipment.number)
             is_doubtful = bool(references) and references[0] in self._doubtful
-            self.loop.look(frame, images, distance, is_doubtful=is_doubtful)
+            self.loop.look(frame, images, distance, capture_ms=now_ms, is_doubtful=is_doubtful)
         has_face = frame.params is not None
         is_untrue = has_face and self.loop is not None and not self.loop.truth.is_true
         video = None
         if self.live is not None:
             video = self.live.look(frame, now_ms, is_wanted=is_untrue or not has_face)
         return FramePlan(references, is_untrue, shipment, video)
+
+    def hear(self, frame: VoiceFrame) -> None:
+        """Takes a frame of the voice; on any thread."""
+        if self.loop is not None:
+            self.loop.hear(frame)
 
     def close(self) -> None:
         """Compares no more."""

@@ -4,9 +4,11 @@ Belongs to the event loop.
 """
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from headgan.codec.cut_phase import CutPhase
 from headgan.codec.said_record import SaidRecord
 from headgan.codec.voice import VoiceFrame
 from headgan.proto.errors import PeerError
@@ -23,6 +25,8 @@ from headgan.sender.waiting_voice import WaitingVoice
 log = logging.getLogger(__name__)
 
 _UNSEEN_NOTICE_S = 2.0
+# An hour of packets: what the statistics look back on.
+_KEPT = 90_000
 
 
 @dataclass
@@ -65,14 +69,21 @@ class FrameSender:
         packer: learns which packets were not sent.
         rate_fps: frames a second.
         voice: what of the voice waits for a packet; or of what is said, where that is sent in its place.
+        clock_ms: the clock of the call.
+        phase: learns how long the voice waits for packets.
         counts: what became of the frames.
+        waits_ms: how long the newest frame of the voice in each packet had waited for it.
     """
 
     packer: ParamPacker
     rate_fps: float
     voice: WaitingVoice[VoiceFrame, VoicePacket] | WaitingVoice[SaidRecord, SaidPacket]
+    clock_ms: Callable[[], float]
+    phase: CutPhase = field(default_factory=CutPhase)
     counts: SendCounts = field(default_factory=SendCounts)
+    waits_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
     _frames_unseen: int = 0
+    _voice_ms: float | None = None  # when the newest frame of the voice was there, until a packet took it
 
     def send(
         self,
@@ -100,6 +111,10 @@ class FrameSender:
         voice = self.voice.near(packet.capture_ms)
         if isinstance(voice, VoicePacket):
             packet = replace(packet, voice=voice)
+            if self._voice_ms is not None:
+                self.waits_ms.append(self.clock_ms() - self._voice_ms)
+                self.phase.waited(self.waits_ms[-1])
+                self._voice_ms = None
         elif voice is not None:
             packet = replace(packet, said=voice)
         if not _is_sent(lambda: link.send_params(packet)):
@@ -107,11 +122,13 @@ class FrameSender:
             self.counts.voice_held_back += 0 if voice is None else len(voice.frames)
             self.packer.dropped(packet.seq)
 
-    def add_voice(self, link: Link, frame: VoiceFrame | SaidRecord) -> None:
-        """Takes a frame of the voice, which waits for the next packet; where none comes, it is sent alone."""
+    def add_voice(self, link: Link, frame: VoiceFrame | SaidRecord, now_ms: float) -> None:
+        """Takes a frame of the voice that was there at `now_ms`; it waits for the next packet, or is sent alone."""
         if link.session.is_over:
             return
         self.voice.add(frame)  # type: ignore[arg-type]  # a call has frames of one kind
+        if isinstance(frame, VoiceFrame) and not frame.is_copy:
+            self._voice_ms = now_ms
         self._send_alone(link, self.voice.overdue())
 
     def finish_voice(self, link: Link) -> None:

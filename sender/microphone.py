@@ -96,6 +96,10 @@ class Microphone:
         """Such as `microphone USB Headset, 48 kHz`."""
         return self._stream.describe()
 
+    def troubles(self) -> dict[str, int]:
+        """What was lost: see `dropped` and `overflows`."""
+        return {"dropped": self.dropped, "overflows": self.overflows}
+
     def _take(self, block: NDArray[np.float32], capture_ms: float, rate_hz: int) -> None:
         """Keeps a block, in the thread of the device, which must not wait."""
         self._dropped += len(self._queue) == QUEUE_BLOCKS

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_SAMPLES = 960  # 20 ms
-BLOCK_MS = 20.0
+BLOCK_SAMPLES = 480  # 10 ms
+BLOCK_MS = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,3 +33,6 @@ class SoundSource(Protocol):
 
     def describe(self) -> str:
         """What this is, for a log line."""
+
+    def troubles(self) -> dict[str, int]:
+        """What was lost of the sound, by name, for statistics."""

@@ -58,6 +58,8 @@ class FakeStream:
     def start(self) -> None:
         self.active = True
 
+    flags = 0  # of what PortAudio says: something was lost
+
     def abort(self, ignore_errors: bool = True) -> None:
         self.active = not ignore_errors
 
@@ -93,7 +95,7 @@ class FakeStream:
     def _call(self, block: NDArray[np.float32], times: SimpleNamespace) -> None:
         with self.lock:
             if not self.is_closed:
-                self.how.callback(block, len(block), times, 0)
+                self.how.callback(block, len(block), times, self.flags)
 
 
 class FakeSounddevice:

@@ -59,7 +59,7 @@ from headgan.sender.open_sound import FEATURES, NO_SOUND, VOICE
 from headgan.sender.own_looks import OwnLooks
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.send_settings import SendSettings
-from headgan.sender.sound_source import BLOCK_SAMPLES, SoundBlock
+from headgan.sender.sound_source import BLOCK_MS, BLOCK_SAMPLES, SoundBlock
 from headgan.sender.sources import Source, SourceFrame
 
 MODEL = MorphableModel.load()
@@ -146,7 +146,7 @@ class Talk:
             time.sleep(0.001)
         samples = self._sound[self._given : self._given + BLOCK_SAMPLES]
         capture_ms = start_ms + self._given / 48
-        time.sleep(max(0.0, capture_ms + 20 - clock_ms()) / 1000)
+        time.sleep(max(0.0, capture_ms + BLOCK_MS - clock_ms()) / 1000)
         self._given += len(samples)
         return None if self.is_closed or not len(samples) else SoundBlock(samples, capture_ms)
 
@@ -155,6 +155,9 @@ class Talk:
 
     def describe(self) -> str:
         return "somebody who talks"
+
+    def troubles(self) -> dict[str, int]:
+        return {"hoarse": 3}
 
 
 class StillFace:
@@ -404,7 +407,9 @@ async def test_a_voice_is_heard_and_recorded_at_its_time(tmp_path: Path, voice: 
     sent, received = sender_stats(sender)["voice"], receiver_stats(talk.receiver, GENERATOR)["voice"]
     assert 30 <= sent["frames"] <= 55 and sent["copies"] == 0 and 4 < sent["kbps"] < 25
     assert received["frames"] >= sent["frames"] - sent["held_back"] - 2
-    assert received["decoded"] > 15
+    assert sent["source"] == {"hoarse": 3} and sent["waited_ms"]["p50"] > 0
+    assert received["decoded"] > 15 and received["speaker"] == {}
+    assert received["known_after_picture_ms"]["p50"] > -100
     heard = sound_of(talk.out)
     assert len(heard) > 1.5 * 48_000
     sound = sound_later(voice[: len(heard)].astype(float), heard)

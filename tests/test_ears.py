@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 
 from headgan.codec.voice import VoiceEncoder, VoiceFrame
 from headgan.codec.voice_decoder import VoiceDecoder
+from headgan.models.ears import Ears
 from headgan.models.speech import LOOK_AHEAD_MS, clip_features
-from headgan.receiver.ears import Ears
 
 RATE = 48_000
 START_MS = 5000.0

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.codec.video import VideoWriter, probe_video, read_video
-from headgan.models import reconstruct
+from headgan.models import clip_speech, reconstruct
 from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, GeneratorReference, PreparedReference, View
@@ -384,7 +384,7 @@ def test_frames_come_with_what_is_heard_at_their_time(
     path = write_clip(tmp_path / "clip.mp4", (0, 60, 70, 80))
     samples = np.random.default_rng(0).integers(-9000, 9000, 4000).astype(np.int16)
     # The sound begins 30 ms after the pictures do.
-    monkeypatch.setattr(clip_frames, "read_sound", lambda _: ClipSound(samples, 30.0))
+    monkeypatch.setattr(clip_speech, "read_sound", lambda _: ClipSound(samples, 30.0))
     hearing = read_clip(path, Sampling(), FakeTracker(), MorphableModel.load(), hears=True)
     expected = clip_features(samples, 16_000, [50.0, 90.0])
     heard = [frame.audio for frame, _ in hearing.frames]
@@ -394,7 +394,7 @@ def test_frames_come_with_what_is_heard_at_their_time(
     for frame, _ in hearing.frames:
         drawer.draw(frame)
         assert generator.audio is frame.audio
-    monkeypatch.setattr(clip_frames, "read_sound", lambda _: NO_SOUND)
+    monkeypatch.setattr(clip_speech, "read_sound", lambda _: NO_SOUND)
     silent = read_clip(path, Sampling(), FakeTracker(), MorphableModel.load(), hears=True)
     assert [frame.audio for frame, _ in silent.frames] == [None, None]
     deaf = read_clip(path, Sampling(), FakeTracker(), MorphableModel.load())

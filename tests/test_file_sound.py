@@ -18,7 +18,7 @@ from headgan.proto.errors import DeviceError
 from headgan.proto.program import monotonic_ms
 from headgan.sender.camera import Camera, FileSource
 from headgan.sender.file_sound import LATE_MS, FileSound
-from headgan.sender.sound_source import SoundBlock
+from headgan.sender.sound_source import BLOCK_MS, BLOCK_SAMPLES, SoundBlock
 from headgan.sender.voice_thread import VoiceThread
 
 RATE = 48000
@@ -74,7 +74,7 @@ class Played:
     def blocks(self, count: int | None = None) -> list[SoundBlock]:
         found: list[SoundBlock] = []
         while len(found) != count and (block := self.sound.read()) is not None:
-            assert monotonic_ms() >= block.capture_ms + 20 - 0.1
+            assert monotonic_ms() >= block.capture_ms + BLOCK_MS - 0.1
             found.append(block)
         return found
 
@@ -142,10 +142,10 @@ def test_until_the_end_of_the_pictures_is_known_sound_goes_on(tmp_path: Path) ->
     source.read()  # the decoder of the pictures is slow
     start_ms = monotonic_ms()
     sound = FileSound(source, lambda: start_ms)
-    blocks = [sound.read() for _ in range(25)]  # more than the clip has
+    blocks = [sound.read() for _ in range(50)]  # more than the clip has
     for _ in range(10):
         source.read()
-    blocks += [sound.read() for _ in range(20)]
+    blocks += [sound.read() for _ in range(40)]
     samples = joined([block for block in blocks if block is not None])
     assert not np.any(samples[200 * 48 : 500 * 48])
     # What was missed of the second pass is left out; the rest of it, and the third, are at their time.
@@ -165,7 +165,7 @@ def test_sound_that_is_too_late_is_left_out(tmp_path: Path) -> None:
     found = [block for block in blocks if block is not None]
     assert len(found) == 6
     for block in found:
-        np.testing.assert_allclose(block.samples, ramp(block.capture_ms - start_ms, 960), atol=1e-4)
+        np.testing.assert_allclose(block.samples, ramp(block.capture_ms - start_ms, BLOCK_SAMPLES), atol=1e-4)
     assert found[3].capture_ms - start_ms == pytest.approx(2060 - LATE_MS, abs=40)
     assert sound.skipped == pytest.approx((2000 - LATE_MS) * 48, abs=960 * 2)
 
@@ -209,6 +209,9 @@ class Script:
 
     def describe(self) -> str:
         return "script"
+
+    def troubles(self) -> dict[str, int]:
+        return {}
 
 
 def as_texts(samples: NDArray[np.float32], capture_ms: float) -> list[str]:

@@ -285,6 +285,7 @@ def test_the_callback_never_waits_and_the_oldest_is_dropped(
     for level in range(QUEUE_BLOCKS + 7):
         stream.record(np.full(480, 1 + level, np.float32))
     assert one.dropped == 7
+    assert one.troubles() == {"dropped": 7, "overflows": 0}
     assert read_loud(one).samples[0] == 8
 
 

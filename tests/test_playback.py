@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from headgan.codec.params import CAMERA_SIZE, EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.codec.video import read_video
 from headgan.codec.voice import VoiceEncoder, VoiceFrame
+from headgan.models.ears import Ears
 from headgan.models.reconstruct import Reconstructor
 from headgan.proto.errors import DeviceError, ModelError, WireError
 from headgan.proto.said import SaidPacket, said_frame
 from headgan.proto.voice import VoicePacket, opus_frame
-from headgan.receiver.ears import Ears
 from headgan.receiver.jitter_buffer import MIN_DELAY_MS
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.told_ears import ToldEars

@@ -70,7 +70,10 @@ class FakeAvatar(Avatar):
         camera = np.array([*matrix_to_quaternion(pose_rotation(HeadPose(-10))), 0.3, 0.1, 0], np.float32)
         return FaceParams((0.5 * MODEL.expression_std).astype(np.float32), camera, np.zeros(2, np.float32))
 
-    def draw(self, params: FaceParams) -> NDArray[np.uint8]:
+    listens = False
+
+    def draw(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
+        assert audio is None
         self.asked.append(params)
         return np.full((256, 256, 3), 20 * len(self.asked), np.uint8)
 
@@ -132,10 +135,10 @@ def test_side_by_side_shows_photograph_clip_and_result(clip: Path, tmp_path: Pat
 
 def test_what_was_drawn_can_be_played_when_drawing_is_interrupted(clip: Path, tmp_path: Path) -> None:
     class Interrupted(FakeAvatar):
-        def draw(self, params: FaceParams) -> NDArray[np.uint8]:
+        def draw(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
             if len(self.asked) == 4:
                 raise KeyboardInterrupt
-            return super().draw(params)
+            return super().draw(params, audio)
 
     with pytest.raises(KeyboardInterrupt):
         reenact(Interrupted(), clip, tmp_path / "out.mp4")

@@ -88,6 +88,10 @@ def test_what_is_heard_is_what_is_asked_for(
     assert one.latency_ms == pytest.approx(40, abs=5)
     assert one.is_open
     assert one.describe() == "speaker Speakers, 48 kHz"
+    assert one.troubles() == {"underflows": 0}
+    stream.flags = 4
+    stream.play()
+    assert one.troubles() == {"underflows": 1}
     tone.assert_rises()
 
 

@@ -164,3 +164,15 @@ def test_a_file_without_sound_takes_none(tmp_path: Path) -> None:
         pytest.raises(ValueError, match="no sound"),
     ):
         writer.write_sound(np.zeros(10, np.float32), START_MS)
+
+
+def test_speech_that_is_cut_anew_is_brought_to_its_time(tmp_path: Path, voice: NDArray[np.float32]) -> None:
+    path, moved = tmp_path / "moved.mp4", 8.0
+    pieces = voice[: 48 * 1600].reshape(-1, 1920)
+    with TimedWriter(path, size=256, rate_fps=25, start_ms=0.0, has_sound=True) as writer:
+        for number in range(40):
+            writer.write(np.zeros((256, 256, 3), np.uint8), 40.0 * number)
+        for number, piece in enumerate(pieces):
+            writer.write_sound(piece, 40.0 * number + (moved if number >= 10 else 0.0))
+        # Less than a period of a voice is left.
+        assert abs(writer._samples - 48 * (1600 + moved)) < 48 * 4

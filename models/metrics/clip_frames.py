@@ -11,7 +11,7 @@ from tqdm import tqdm
 from headgan.codec.params import FaceParams
 from headgan.codec.still import decode_still, encode_still
 from headgan.codec.video import probe_video, read_video
-from headgan.models.clip_sound import read_sound
+from headgan.models.clip_speech import speech_of_clip
 from headgan.models.crop import Crop, crop_around
 from headgan.models.fitting import FaceFitter
 from headgan.models.identity import estimate_identity
@@ -24,8 +24,6 @@ from headgan.models.pncc import to_pixels
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.reference_quality import reference_quality
 from headgan.models.smoothing import OneEuroFilter, OneEuroSettings
-from headgan.models.speech import clip_features
-from headgan.models.speech_low import SAMPLE_RATE
 from headgan.models.tracker import FaceTracker
 from headgan.proto.errors import FaceError, UsageError
 
@@ -224,8 +222,12 @@ def placed(driving: ClipFrames, own: FaceParams) -> ClipFrames:
     return replace(driving, frames=frames)
 
 
-def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel) -> SeenClip:
+def see_clip(
+    path: Path, every: int, tracker: FaceTracker, model: MorphableModel, *, hears: bool = False
+) -> SeenClip:
     """Tracks and fits `path`, and crops each `every`-th frame and those that a memory may choose from.
+
+    Frames come with what is heard where somebody `hears`.
 
     Raises:
         DeviceError: the clip cannot be read.
@@ -239,6 +241,8 @@ def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel
     identity = _identity(tracked, model)
     seen = _fit(tracked, FaceFitter(model, identity), smoothing=None)
     pts_ms = {item.place: item.pts_ms for item in tracked}
+    if hears:
+        seen = _heard(path, seen, pts_ms)
     return SeenClip(
         identity,
         tuple(seen.values()),
@@ -249,11 +253,9 @@ def see_clip(path: Path, every: int, tracker: FaceTracker, model: MorphableModel
 
 def _heard(path: Path, seen: Mapping[int, SeenFrame], pts_ms: Mapping[int, float]) -> dict[int, SeenFrame]:
     """The frames with what is heard at their time; as they are, if the clip has no sound."""
-    sound = read_sound(path)
-    if not sound.samples.size:
+    features = speech_of_clip(path, [pts_ms[place] for place in seen])
+    if features is None:
         return dict(seen)
-    times_ms = [pts_ms[place] - sound.start_ms for place in seen]
-    features = clip_features(sound.samples, SAMPLE_RATE, times_ms)
     return {
         place: replace(frame, audio=audio)
         for (place, frame), audio in zip(seen.items(), features, strict=True)

@@ -3,7 +3,7 @@
 push ── VoiceDecoder ── sound, as far as it has come ── SpeechFeatures ── at ── 300 numbers
 
 It does not wait until sound is played: the networks want to know a little of what is said after their frame. What has
-not come by then counts as silence.
+not come by then counts as silence. A sender listens to what it sent in the same way.
 """
 
 import threading
@@ -38,6 +38,7 @@ class Ears:
         self._next: int | None = None
         self._next_ms = 0.0
         self._has_heard = False
+        self._newest: VoiceFrame | None = None
 
     def push(self, frame: VoiceFrame) -> None:
         """Takes a frame that arrived; start_ms is on the clock of the pictures.
@@ -48,8 +49,19 @@ class Ears:
         with self._lock:
             self._decoder.push(frame)
             self._starts.setdefault(frame.number, frame.start_ms)
+            if self._newest is None or frame.number > self._newest.number:
+                self._newest = frame
             while len(self._starts) > _KEPT:
                 del self._starts[min(self._starts)]
+
+    def knows(self, frame_ms: float) -> bool:
+        """Whether all has come that the frame of that time is told of, or nothing ever came."""
+        with self._lock:
+            newest = self._newest
+        # While nobody speaks nothing is sent.
+        if newest is None or newest.is_silence:
+            return True
+        return newest.start_ms + FRAME_MS >= self._features.wants_until_ms(frame_ms)
 
     def at(self, frame_ms: float) -> NDArray[np.float32] | None:
         """Float32 [300] for the frame that was captured then; None before anything was heard."""
