@@ -10,8 +10,8 @@ from headgan.codec.param_encoder import Face, ParamEncoder
 from headgan.codec.params import FORMAT_FLOAT32, FaceParams
 from headgan.proto.errors import WireError
 
-# Steps of 1/16 pixel.
-REFERENCE_QUALITY = 0.89
+# Steps of 1/64 pixel: a look that is kept for the next call is compared with what the camera then sees.
+REFERENCE_QUALITY = 1.0
 _FORMAT_RECORD = 2
 
 

@@ -4,6 +4,8 @@ What a reference's picture has to be shifted by is the difference of two drifts,
 stays where its parameters say that it is.
 """
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,7 @@ def moved_picture(
         face: float32 [size, size], see `Prior.face`.
         drift: [8, 8, 2], the picture's less that of the reference that it was drawn from.
     """
-    places = _places(field_of(drift, len(picture)) * (1 - face[..., None]))
+    places = _pixels(len(picture)) + field_of(drift, len(picture)) * (1 - face[..., None])
     moved: NDArray[np.uint8] = cv2.remap(
         picture, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
@@ -37,20 +39,33 @@ def moved_picture(
 
 
 def moved_prior(prior: Prior, drift: NDArray[np.integer]) -> Prior:
-    """What geometry says, shifted; drift: the frame's less the reference's."""
+    """What geometry says, shifted; drift: the frame's less the reference's.
+
+    Beyond the face all of it is smooth, so that half the size will do.
+    """
     if not drift.any():
         return prior
-    field = field_of(drift, CROP_SIZE) * (1 - prior.face[..., None])
-    places = _places(field)
+    half = CROP_SIZE // 2
+    face = cv2.resize(prior.face, (half, half), interpolation=cv2.INTER_AREA)
+    field = field_of(drift, half) * (1 - face[..., None])
+    places = _pixels(half) + field
     # The displacement is fetched, not the place, which would stand still beyond the picture's border.
-    displacement = prior.source_grid - pixel_grid(CROP_SIZE)
+    displacement = cv2.resize(
+        prior.source_grid - pixel_grid(CROP_SIZE), (half, half), interpolation=cv2.INTER_AREA
+    )
     fetched = cv2.remap(displacement, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    uncovered = cv2.remap(prior.uncovered, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    shifted = pixel_grid(CROP_SIZE) + field * np.float32(2 / CROP_SIZE)
-    return Prior(shifted + fetched, uncovered, prior.face)
+    change = cv2.resize(fetched - displacement + field * np.float32(2 / half), (CROP_SIZE, CROP_SIZE))
+    uncovered = prior.uncovered
+    if uncovered.any():
+        small = cv2.resize(uncovered, (half, half), interpolation=cv2.INTER_AREA)
+        small = cv2.remap(small, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        uncovered = cv2.resize(small, (CROP_SIZE, CROP_SIZE))
+    return Prior(prior.source_grid + change, uncovered, prior.face)
 
 
-def _places(field: NDArray[np.float32]) -> NDArray[np.float32]:
-    rows, columns = np.mgrid[: field.shape[0], : field.shape[1]].astype(np.float32)
-    places: NDArray[np.float32] = np.stack([columns, rows], axis=-1) + field
-    return places
+@cache
+def _pixels(size: int) -> NDArray[np.float32]:
+    rows, columns = np.mgrid[:size, :size].astype(np.float32)
+    pixels: NDArray[np.float32] = np.stack([columns, rows], axis=-1)
+    pixels.flags.writeable = False
+    return pixels

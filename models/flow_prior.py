@@ -124,7 +124,7 @@ class FlowPrior:
         outside = cv2.resize(outside, (CROP_SIZE, CROP_SIZE), interpolation=cv2.INTER_LINEAR)
         total = _soften_edge(np.where(mask[..., None], inside, outside), mask)
         grid = pixel_grid(CROP_SIZE)
-        face = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), _FACE_EDGE)
+        face = _soft(mask)
         return Prior(grid + total * self._moving_share(grid + total), uncovered, face)
 
     def _uncovered(self, motion: NDArray[np.float32], nearness: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -216,6 +216,14 @@ def pixel_grid(size: int) -> NDArray[np.float32]:
     grid = np.stack(np.meshgrid(axis, axis), axis=-1)
     grid.flags.writeable = False
     return grid
+
+
+def _soft(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Float32 [256, 256]: the mask with a soft edge."""
+    coarse = cv2.resize(mask.astype(np.uint8) * 255, (_COARSE, _COARSE), interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(coarse.astype(np.float32), (0, 0), _FACE_EDGE * _COARSE / CROP_SIZE)
+    soft: NDArray[np.float32] = cv2.resize(blurred, mask.shape, interpolation=cv2.INTER_LINEAR)
+    return soft / np.float32(255)
 
 
 def _smooth_step(value: NDArray[np.floating]) -> NDArray[np.floating]:

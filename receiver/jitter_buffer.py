@@ -148,12 +148,13 @@ class JitterBuffer(Generic[T]):
             raise WireError(f"a voice is {apart_ms / 1000:.0f} s away from the pictures")
         return unwrapped
 
-    def hear(self, start_ms: float, now_ms: float) -> None:
+    def hear(self, start_ms: float, now_ms: float, ahead_ms: float = 0.0) -> None:
         """Has sound that began at `start_ms`, and is here at `now_ms`, heard in time with its picture from now on.
 
-        Sound arrives as long after its beginning as its piece is long, and pictures wait for it.
+        Sound arrives as long after its beginning as its piece is long, and pictures wait for it; as they do for what
+        plays it, which wants it so many milliseconds before it is heard.
         """
-        transit_ms = now_ms - start_ms
+        transit_ms = now_ms + ahead_ms - start_ms
         if self._transits and transit_ms - self._fastest_ms < _MOST_APART_MS and now_ms > self._recovered_ms:
             self._sound_transits.append((now_ms, transit_ms))
             self._learn_delay(now_ms)

@@ -157,7 +157,7 @@ class Playback:
             self._recording = Recording(
                 record_path, rate_fps=rate_fps, is_plain=record_plain, has_sound=hears
             )
-        self.voice = VoicePlayer(self._captured_ms, self._keep_sound) if hears else None
+        self.voice = VoicePlayer(self._captured_ms, self._keep_sound, clock_ms=clock_ms) if hears else None
         self.told = told
         self._ears = ears
         self._voice_numbers = VoiceNumbers()
@@ -233,7 +233,7 @@ class Playback:
         if oldest_ms is not None:
             # What of it is later has waited less, and would make the packet look earlier than it is.
             with self._changed:
-                self._buffer.hear(oldest_ms, now_ms)
+                self._buffer.hear(oldest_ms, now_ms, self.voice.ahead_ms)
 
     def hear_said(self, said: SaidPacket) -> None:
         """Takes what is said, where it comes without the voice.

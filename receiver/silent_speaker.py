@@ -74,7 +74,7 @@ class FillOnce:
 
 
 class SilentSpeaker:
-    """Asks for 20 ms of sound every 20 ms, from the beginning until close(), and throws it away."""
+    """Asks every 20 ms for the 20 ms that would have been heard, until close(), and throws them away."""
 
     latency_ms = 0.0
     is_open = False
@@ -122,6 +122,7 @@ class SilentSpeaker:
             now_ms = self._clock_ms()
             if next_ms < now_ms - LATE_MS:
                 next_ms = now_ms
-            if self._is_needed() and next_ms >= self._fill.until_ms - 1e-6:
-                self._fill.ask(samples, next_ms)
+            heard_ms = next_ms - BLOCK_MS
+            if self._is_needed() and heard_ms >= self._fill.until_ms - 1e-6:
+                self._fill.ask(samples, heard_ms)
             next_ms += BLOCK_MS

@@ -36,6 +36,8 @@ _FADE = round(5 * _PER_MS)
 _QUIET = 0.003
 _KEPT = 2000
 _KEPT_STARTS = 256
+# Of a block of the device, how much of the way down `ahead_ms` goes; more than this no device wants.
+_SINK, _MOST_AHEAD_MS = 0.01, 150.0
 
 
 @dataclass
@@ -58,20 +60,30 @@ class PlayedCounts:
 
 
 class VoicePlayer:
-    """Takes frames on any thread and fills the blocks of a sound device on another."""
+    """Takes frames on any thread and fills the blocks of a sound device on another.
+
+    Attributes:
+        counts: what became of the sound.
+        ahead_ms: how long before it is heard the device wants sound, as of late.
+    """
 
     def __init__(
         self,
         wanted_ms: Callable[[float], float | None],
         on_decoded: Callable[[NDArray[np.float32], float], None] = lambda _samples, _start_ms: None,
+        *,
+        clock_ms: Callable[[], float] = lambda: math.inf,
     ) -> None:
         """Starts nothing.
 
         Args:
             wanted_ms: (when something is heard) to the time when that was said; None while nothing is to be heard.
             on_decoded: takes each 40 ms, float32 [1920] at 48 kHz, and when they were said; on the device's thread.
+            clock_ms: that of when something is heard; without one nothing is known of `ahead_ms`.
         """
         self.counts = PlayedCounts()
+        self.ahead_ms = 0.0
+        self._clock_ms = clock_ms
         self._wanted_ms = wanted_ms
         self._on_decoded = on_decoded
         self._decoder = VoiceDecoder()
@@ -100,6 +112,9 @@ class VoicePlayer:
 
     def fill(self, out: NDArray[np.float32], play_ms: float) -> None:
         """Fills a block, float32 [N] at 48 kHz, whose first sample is heard at `play_ms`."""
+        ahead_ms = min(play_ms + len(out) / _PER_MS - self._clock_ms(), _MOST_AHEAD_MS)
+        # What is wanted late is lost, what is wanted early waits: up at once, down slowly.
+        self.ahead_ms = max(ahead_ms, self.ahead_ms + _SINK * (ahead_ms - self.ahead_ms), 0.0)
         with self._lock:
             while len(self._queue) < len(out):
                 self._queue_more(play_ms + len(self._queue) / _PER_MS, len(out) - len(self._queue))

@@ -1149,7 +1149,7 @@ async def test_faces_that_no_model_has_are_drawn_all_the_same(tmp_path: Path) ->
     [
         (Reference(b"no picture", AV1_MEDIA_TYPE, face().to_bytes()), "not an AV1 picture"),
         (Reference(GOOD_REFERENCE.image, "image/png", face().to_bytes()), "'image/png' is not known"),
-        (Reference(GOOD_REFERENCE.image, AV1_MEDIA_TYPE, b""), "face parameters: 0 bytes"),
+        (Reference(GOOD_REFERENCE.image, AV1_MEDIA_TYPE, b""), "format none"),
     ],
 )
 async def test_a_reference_that_is_none_ends_the_call(

@@ -352,7 +352,9 @@ def test_a_call_is_counted_frame_by_frame() -> None:
     assert coded.first_bytes > 149 + 4 * model.identity_size + 1000
     many = ProjectCoder(model, generator, MemorySettings(4, kbps=200)).code(clip, "", 0.8, [4, 50])
     assert many.first_bytes == coded.first_bytes and sum(many.later_bytes) > sum(coded.later_bytes) + 300
-    assert np.array_equal(many.pictures[4], coded.pictures[4])
+    # Before a second reference has come only the drift tells them apart.
+    truth = clip.moments[4].picture_rgb
+    assert cv2.PSNR(many.pictures[4], truth) > cv2.PSNR(coded.pictures[4], truth)
     assert not np.array_equal(many.pictures[50], coded.pictures[50])
 
 

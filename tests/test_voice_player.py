@@ -132,3 +132,19 @@ def test_before_anything_came_it_is_silent_and_copies_are_nothing_new(voice: NDA
     assert player.push(first)
     assert not player.push(first)
     assert not player.push(VoiceFrame(first.number, first.start_ms, first.data, is_copy=True))
+
+
+def test_how_early_a_device_wants_its_sound_is_known() -> None:
+    now_ms = 0.0
+    player = VoicePlayer(lambda _play_ms: None, clock_ms=lambda: now_ms)
+    block = np.zeros(RATE // 50, np.float32)
+    player.fill(block, 30.0)
+    assert player.ahead_ms == 50
+    for _ in range(500):
+        now_ms += 20
+        player.fill(block, now_ms + 10)
+    assert player.ahead_ms == pytest.approx(30, abs=1)
+    # One that asks for what would have been heard needs nothing early.
+    late = VoicePlayer(lambda _play_ms: None, clock_ms=lambda: 100.0)
+    late.fill(block, 80.0)
+    assert late.ahead_ms == 0
