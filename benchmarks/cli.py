@@ -8,6 +8,7 @@ from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
+from headgan.benchmarks.lips_command import LipsOptions, bench_lips
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
@@ -127,6 +128,13 @@ COMMANDS = (
         bench_speech,
         "What the network that hears speech loses in a call, by how far it may look ahead.",
         "headgan-bench speech clips/ -o report/",
+    ),
+    Command(
+        ("lips",),
+        LipsOptions,
+        bench_lips,
+        "Can drawn lips be read, and are they in time with the sound? Beside real ones.",
+        "headgan-bench lips clips/ -o report/",
     ),
     Command(
         ("rate-distortion",),
