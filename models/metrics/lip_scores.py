@@ -1,8 +1,8 @@
 """What a judge of lips said of a clip and what was heard in, how well the lips can be read out.
 
 Sync is measured as in SyncNet: how far lips and sound are from each other, as a mean over the clip, for each offset of
-up to 15 pictures. `distance` is the smallest (LSE-D), `confidence` by how much it is smaller than the median (LSE-C). The
-vectors have length 1 here, so that distances are 0 to 2: the figures of other judges have other units.
+up to 15 pictures. `distance` is the smallest (LSE-D), `confidence` by how much it is smaller than the median (LSE-C).
+The vectors have length 1 here, so that distances are 0 to 2: the figures of other judges have other units.
 """
 
 from collections.abc import Sequence

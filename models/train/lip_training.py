@@ -21,7 +21,7 @@ from headgan.models.speech_classes import REST
 from headgan.models.train.lip_set import MARGIN, LipClip
 
 # Pictures of a stretch, and stretches of a batch.
-_STRETCH, _BATCH = 64, 16
+_STRETCH, _BATCH = 64, 12
 _RATE, _DECAY = 2e-3, 0.1
 _WARM_UP = 0.05  # share of the steps
 # How far a view is moved, as a share of its half, turned (radians) and made larger or smaller, at most.
