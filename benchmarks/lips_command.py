@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.kept import Kept, file_state
-from headgan.benchmarks.lips_measure import Wordless, drawers, measure, read_stretch, write_row
+from headgan.benchmarks.lips_measure import SHORTEST_S, Wordless, drawers, measure, read_stretch, write_row
 from headgan.benchmarks.lips_report import (
     draw_lips,
     draw_mouths,
@@ -26,6 +26,7 @@ from headgan.benchmarks.lips_report import (
 from headgan.benchmarks.report_files import make_folder, write_text
 from headgan.codec.memory import check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
+from headgan.codec.video import probe_video
 from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR, OnnxGenerator
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import Sampling, find_clips
@@ -52,6 +53,7 @@ class LipsOptions:
     references: int = option(1, "size of the reference memory, filled while the clip goes on", metavar="N")
     kbps: float = option(DEFAULT_KBPS, "kbit/s that filling the memory may cost")
     fused: int = option(1, "references that draw a frame together, the nearest ones", metavar="K")
+    seconds: float = option(0.0, "look at the first so many seconds of each clip; 0: all", metavar="S")
     judge: Path | None = option(
         None, "another judge than the one that ships, of headgan train-lips", metavar="FILE"
     )
@@ -76,6 +78,14 @@ def bench_lips(options: LipsOptions) -> int:
             results[name] = result
     if not results:
         raise DeviceError(f"nobody speaks long enough in the {len(clips)} clips; give others")
+    _write(options, meter, results, skipped)
+    return 0
+
+
+def _write(
+    options: LipsOptions, meter: "_Meter", results: dict[str, dict[str, Any]], skipped: dict[str, str]
+) -> None:
+    """Writes the report, and prints its table."""
     ways = list(next(iter(results.values())))
     means = {way: mean_scores(results, way) for way in ways}
     changes = hearing_against_deaf(results)
@@ -101,7 +111,6 @@ def bench_lips(options: LipsOptions) -> int:
     rows = {name: meter.mouths(name) for name in results}
     draw_mouths(rows, {name: list(each) for name, each in results.items()}, options.output / "mouths.png")
     sys.stdout.write(text)
-    return 0
 
 
 class _Meter:
@@ -123,6 +132,7 @@ class _Meter:
             "clip": file_state(path),
             "networks": self.networks,
             "memory": asdict(self._memory),
+            "seconds": self._options.seconds,
             "morphable": self._model.model_id.hex(),
         }
         return self._kept.get(name, depends, lambda: self._measure(name, path))
@@ -144,7 +154,7 @@ class _Meter:
         try:
             stretch = read_stretch(
                 path,
-                Sampling(memory=self._memory),
+                Sampling(frames=self._frames(path), memory=self._memory),
                 self._tracker,
                 self._model,
                 self._speech,
@@ -156,6 +166,11 @@ class _Meter:
         result, row = measure(stretch, ways, self._judge)
         write_row(self._kept.picture_path(name), row)
         return result
+
+    def _frames(self, path: Path) -> int:
+        """How many of a clip to look at, 0 for all."""
+        seconds = self._options.seconds
+        return round(seconds * probe_video(path).rate_fps) if seconds else 0
 
     @cached_property
     def _model(self) -> MorphableModel:
@@ -184,6 +199,8 @@ def _check(options: LipsOptions) -> None:
     check_capacity(options.references)
     if not 1 <= options.fused <= options.references:
         raise UsageError(f"--fused {options.fused}: give 1 to the number of --references")
+    if options.seconds and not options.seconds >= SHORTEST_S:
+        raise UsageError(f"--seconds {options.seconds:g}: give 0, or {SHORTEST_S:g} or more")
     if not options.kbps > 0:
         raise UsageError(f"--kbps {options.kbps:g}: give more than 0")
     for name in ("model", "judge"):

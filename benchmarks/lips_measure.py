@@ -25,7 +25,7 @@ from headgan.models.generator import OnnxGenerator
 from headgan.models.metrics.clip_frames import ClipFrames, Sampling, SeenFrame, read_clip
 from headgan.models.metrics.drawers import Drawer, GeneratorDrawer, StillDrawer
 from headgan.models.metrics.lip_judge import LipJudge
-from headgan.models.metrics.lip_scores import WINDOWS_S, distances, placed, told
+from headgan.models.metrics.lip_scores import OFFSETS, WINDOWS_S, distances, placed, told
 from headgan.models.metrics.lip_sound import RATE_FPS, LipSound, listen, nearest
 from headgan.models.metrics.mouth_error import mouth_error
 from headgan.models.metrics.mouth_view import cut_mouth, mouth_views
@@ -134,9 +134,15 @@ def measure(
                 errors[way].append(mouth_error(frame.picture_rgb, picture, frame.points))
             if place in places:
                 shown[way].append(cut_mouth(picture, view, _LARGER))
-    result: dict[str, Any] = {
-        way: _judged(np.stack(cut), stretch.sound, judge) for way, cut in mouths.items()
-    }
+    result: dict[str, Any] = {}
+    late = 0
+    for way, cut in mouths.items():
+        result[way], own = _judged(np.stack(cut), stretch.sound, judge, late)
+        if (
+            way == ORIGINAL and own
+        ):  # The sound of the clip itself is late, and so it is for all that is drawn of it.
+            late = own
+            result[way], _ = _judged(np.stack(cut), stretch.sound, judge, late)
     for way, values in errors.items():
         result[way]["mouth"] = round(float(np.mean(values)), 4)
     return result, np.vstack([np.hstack(row) for row in shown.values()])
@@ -159,17 +165,22 @@ class _Deaf:
         return self._drawer.draw(replace(frame, audio=None))
 
 
-def _judged(mouths: NDArray[np.uint8], sound: LipSound, judge: LipJudge) -> dict[str, Any]:
+def _judged(
+    mouths: NDArray[np.uint8], sound: LipSound, judge: LipJudge, late: int
+) -> tuple[dict[str, Any], int]:
+    """What is said of mouths, and by how many pictures the sound is late for them; late: as it is in the clip."""
     look = judge.look(mouths, sound)
     seen = told(look.shares, sound.shares)
     apart = distances(look.lips, look.sound)
-    return {
+    course = np.nanmean(apart, axis=1)
+    result = {
         "heard": seen.heard.tolist(),
         "likeliest": seen.likeliest.tolist(),
         "closed": np.round(seen.closed, 5).tolist(),
-        "course": np.round(np.nanmean(apart, axis=1), 5).tolist(),
-        "placed": {f"{seconds:g}": placed(apart, sound.shares, seconds) for seconds in WINDOWS_S},
+        "course": np.round(course, 5).tolist(),
+        "placed": {f"{seconds:g}": placed(apart, sound.shares, seconds, late) for seconds in WINDOWS_S},
     }
+    return result, int(OFFSETS[course.argmin()])
 
 
 def _longest(frames: Sequence[SeenFrame]) -> list[SeenFrame]:
@@ -177,5 +188,6 @@ def _longest(frames: Sequence[SeenFrame]) -> list[SeenFrame]:
     ends = [
         place for place in range(1, len(frames)) if frames[place].pts_ms - frames[place - 1].pts_ms > _GAP_MS
     ]
-    runs = [frames[start:end] for start, end in zip([0, *ends], [*ends, len(frames)], strict=True)]
-    return list(max(runs, key=len))
+    runs = zip([0, *ends], [*ends, len(frames)], strict=True)
+    start, end = max(runs, key=lambda run: run[1] - run[0])
+    return list(frames[start:end])

@@ -12,7 +12,8 @@ COUNT = 100
 
 def unit_vectors(seed: int = 0, count: int = COUNT) -> NDArray[np.float32]:
     vectors = np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32)
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
 
 
 def shares_of(*sounds: int) -> NDArray[np.float32]:
@@ -32,6 +33,7 @@ def test_sound_that_is_late_is_found_late(late: int) -> None:
     right, counted = placed(apart, shares, 0.4)
     assert counted == COUNT - 30 - 10 + 1
     assert right == (counted if late == 0 else 0)
+    assert placed(apart, shares, 0.4, late) == (counted, counted)
 
 
 def test_what_does_not_belong_together_has_no_place() -> None:

@@ -220,6 +220,7 @@ def test_bad_options(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     for more, message in (
         (["--fused", "2"], "give 1 to the number of --references"),
         (["--kbps", "0"], "give more than 0"),
+        (["--seconds", "1"], "give 0, or 2 or more"),
         (["--judge", "nowhere.onnx"], "there is no such file"),
         (["--references", "0"], "references"),
     ):

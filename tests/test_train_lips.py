@@ -52,7 +52,8 @@ def test_every_parameter_learns() -> None:
     assert torch.allclose(lips.norm(dim=-1), torch.ones(2, 9), atol=1e-5)
     shares, known = torch.rand(2, 9, CLASSES), torch.ones(2, 9, dtype=torch.bool)
     loss = classes_loss(logits, shares, torch.ones(REST), known)
-    (loss + sync_loss(lips, sound, net.sharpness.exp(), known)).backward()
+    loss += sync_loss(lips, sound, net.sharpness.exp(), known)
+    loss.backward()  # type: ignore[no-untyped-call]
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 

@@ -88,7 +88,7 @@ def distances(lips: NDArray[np.float32], sound: NDArray[np.float32]) -> NDArray[
     """
     count = len(lips)
     found = np.full((len(OFFSETS), count), np.nan)
-    for row, offset in zip(found, OFFSETS, strict=True):
+    for row, offset in zip(found, OFFSETS.tolist(), strict=True):
         places = np.arange(max(0, -offset), min(count, count - offset))
         cosines = (lips[places] * sound[places + offset]).sum(axis=1)
         row[places] = np.sqrt(np.maximum(0, 2 - 2 * cosines))
@@ -105,7 +105,9 @@ def sync(course: NDArray[np.float64]) -> dict[str, float]:
     }
 
 
-def placed(apart: NDArray[np.float64], shares: NDArray[np.float32], seconds: float) -> tuple[int, int]:
+def placed(
+    apart: NDArray[np.float64], shares: NDArray[np.float32], seconds: float, offset: int = 0
+) -> tuple[int, int]:
     """How many stretches of a clip are best at their own time, within a picture, and how many there are.
 
     Stretches begin every picture, and lie where every offset can be had; those of silence are left out.
@@ -114,6 +116,7 @@ def placed(apart: NDArray[np.float64], shares: NDArray[np.float32], seconds: flo
         apart: of `distances`.
         shares: float32 [T, 27], what is heard.
         seconds: how long a stretch is.
+        offset: by how many pictures the sound of the clip is late as it is.
     """
     length, reach = round(seconds * RATE_FPS), int(OFFSETS[-1])
     whole = apart[:, reach : apart.shape[1] - reach]
@@ -124,7 +127,7 @@ def placed(apart: NDArray[np.float64], shares: NDArray[np.float32], seconds: flo
     spoken = (1 - shares[:, REST] >= SOUND)[reach : len(shares) - reach]
     counted = np.cumsum(np.pad(spoken.astype(int), (1, 0)))
     is_speech = counted[length:] - counted[:-length] >= _SPOKEN * length
-    return int((np.abs(best[is_speech]) <= _NEAR).sum()), int(is_speech.sum())
+    return int((np.abs(best[is_speech] - offset) <= _NEAR).sum()), int(is_speech.sum())
 
 
 def _more(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:

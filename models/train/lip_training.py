@@ -21,8 +21,8 @@ from headgan.models.speech_classes import REST
 from headgan.models.train.lip_set import MARGIN, LipClip
 
 # Pictures of a stretch, and stretches of a batch.
-_STRETCH, _BATCH = 64, 12
-_RATE, _DECAY = 2e-3, 0.1
+_STRETCH, _BATCH = 64, 8
+_RATE, _DECAY = 1.5e-3, 0.1
 _WARM_UP = 0.05  # share of the steps
 # How far a view is moved, as a share of its half, turned (radians) and made larger or smaller, at most.
 _SHIFT, _TURN, _ZOOM = 0.12, 0.12, 0.12
@@ -77,7 +77,8 @@ def train_lips(
         told = classes_loss(logits, shares, weights, known)
         apart = sync_loss(lips, sound, net.sharpness.exp(), known)
         optimizer.zero_grad()
-        (told + _SYNC * apart).backward()
+        loss = told + _SYNC * apart
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         schedule.step()
