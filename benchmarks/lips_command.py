@@ -14,10 +14,19 @@ from tqdm import tqdm
 
 from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.kept import Kept, file_state
-from headgan.benchmarks.lips_measure import SHORTEST_S, Wordless, drawers, measure, read_stretch, write_row
+from headgan.benchmarks.lips_measure import (
+    SHORTEST_S,
+    Mouths,
+    Wordless,
+    draw_mouths,
+    drawers,
+    judge_mouths,
+    read_stretch,
+    write_row,
+)
 from headgan.benchmarks.lips_report import (
     draw_lips,
-    draw_mouths,
+    draw_sheet,
     hearing_against_deaf,
     lips_table,
     mean_scores,
@@ -109,7 +118,7 @@ def _write(
     write_text(options.output / "table.md", text)
     draw_lips(results, means, options.output / "lips.png")
     rows = {name: meter.mouths(name) for name in results}
-    draw_mouths(rows, {name: list(each) for name, each in results.items()}, options.output / "mouths.png")
+    draw_sheet(rows, {name: list(each) for name, each in results.items()}, options.output / "mouths.png")
     sys.stdout.write(text)
 
 
@@ -127,15 +136,21 @@ class _Meter:
         }
 
     def result(self, name: str, path: Path) -> dict[str, Any]:
-        """What is said of the clip, way by way; or `skipped`, and why."""
+        """What is said of the clip, way by way; or `skipped`, and why.
+
+        What is slow, the drawing, is kept; a judge looks anew.
+        """
         depends = {
             "clip": file_state(path),
-            "networks": self.networks,
+            "networks": [self.networks["generator"], self.networks["geometry"]],
             "memory": asdict(self._memory),
             "seconds": self._options.seconds,
             "morphable": self._model.model_id.hex(),
         }
-        return self._kept.get(name, depends, lambda: self._measure(name, path))
+        drawn = self._kept.get(name, depends, lambda: self._draw(name, path))
+        if "skipped" in drawn:
+            return drawn
+        return judge_mouths(Mouths.load(self._mouths_path(name), drawn["errors"]), self._judge)
 
     def mouths(self, name: str) -> Any:  # noqa: ANN401 - OpenCV's own type
         """The picture of the clip's mouths, uint8 [H, W].
@@ -149,7 +164,10 @@ class _Meter:
             raise DeviceError(f"{path} is damaged; delete {path.with_suffix('.json')} and run the same again")
         return row
 
-    def _measure(self, name: str, path: Path) -> dict[str, Any]:
+    def _mouths_path(self, name: str) -> Path:
+        return self._kept.picture_path(name).with_suffix(".npz")
+
+    def _draw(self, name: str, path: Path) -> dict[str, Any]:
         generator, geometry = self._generators
         try:
             stretch = read_stretch(
@@ -163,9 +181,10 @@ class _Meter:
         except (Wordless, FaceError) as reason:
             return {"skipped": str(reason)}
         ways = drawers(self._model, generator, geometry, stretch.clip)
-        result, row = measure(stretch, ways, self._judge)
+        mouths, row = draw_mouths(stretch, ways)
+        mouths.save(self._mouths_path(name))
         write_row(self._kept.picture_path(name), row)
-        return result
+        return {"errors": dict(mouths.errors)}
 
     def _frames(self, path: Path) -> int:
         """How many of a clip to look at, 0 for all."""

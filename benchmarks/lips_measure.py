@@ -32,6 +32,7 @@ from headgan.models.metrics.mouth_view import cut_mouth, mouth_views
 from headgan.models.morphable import MorphableModel
 from headgan.models.speech_phonemes import SpeechNet
 from headgan.models.tracker import FaceTracker
+from headgan.proto.errors import DeviceError
 
 ORIGINAL, HEARING, DEAF, DRAWN, GEOMETRY, STILL = "original", "hearing", "deaf", "drawn", "geometry", "still"
 # Below, a clip has no speech, or not enough of it.
@@ -117,10 +118,46 @@ def drawers(
     return {**own, GEOMETRY: GeneratorDrawer(model, geometry, clip), STILL: StillDrawer(clip)}
 
 
-def measure(
-    stretch: Stretch, ways: Mapping[str, Drawer], judge: LipJudge
-) -> tuple[dict[str, Any], NDArray[np.uint8]]:
-    """What is said of each way, `original` first, as JSON, and a picture of mouths: a row a way."""
+@dataclass(frozen=True, eq=False)
+class Mouths:
+    """A stretch as it was drawn, for any judge to look at.
+
+    Attributes:
+        cut: by way, `original` first, uint8 [T, 48, 64].
+        sound: what is heard.
+        errors: of the drawn ones, the mean error around the mouth, levels of 255.
+    """
+
+    cut: Mapping[str, NDArray[np.uint8]]
+    sound: LipSound
+    errors: Mapping[str, float]
+
+    def save(self, path: Path) -> None:
+        """Writes what `load` reads, but for the errors."""
+        part = path.with_suffix(".part.npz")
+        cut = {f"mouths {way}": mouths for way, mouths in self.cut.items()}
+        np.savez(part, shares=self.sound.shares, heard=self.sound.heard, **cut)  # type: ignore[arg-type]
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path, errors: Mapping[str, float]) -> "Mouths":
+        """Reads what was kept.
+
+        Raises:
+            DeviceError: it is missing or damaged.
+        """
+        try:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
+                ways = (ORIGINAL, *errors)
+                cut = {way: data[f"mouths {way}"] for way in ways}
+                return cls(cut, LipSound(data["shares"], data["heard"]), errors)
+        except Exception as exc:  # a damaged archive makes zipfile, zlib and numpy raise nearly everything
+            json = path.with_suffix(".json").name
+            raise DeviceError(f"{path} is damaged; delete {json} beside it and run the same again") from exc
+
+
+def draw_mouths(stretch: Stretch, ways: Mapping[str, Drawer]) -> tuple[Mouths, NDArray[np.uint8]]:
+    """The mouths of every way, and a picture of some of them: a row a way."""
     mouths: dict[str, list[NDArray[np.uint8]]] = {way: [] for way in (ORIGINAL, *ways)}
     errors: dict[str, list[float]] = {way: [] for way in ways}
     shown: dict[str, list[NDArray[np.uint8]]] = {way: [] for way in mouths}
@@ -134,18 +171,25 @@ def measure(
                 errors[way].append(mouth_error(frame.picture_rgb, picture, frame.points))
             if place in places:
                 shown[way].append(cut_mouth(picture, view, _LARGER))
+    cut = {way: np.stack(each) for way, each in mouths.items()}
+    means = {way: round(float(np.mean(each)), 4) for way, each in errors.items()}
+    return Mouths(cut, stretch.sound, means), np.vstack([np.hstack(row) for row in shown.values()])
+
+
+def judge_mouths(mouths: Mouths, judge: LipJudge) -> dict[str, Any]:
+    """What is said of each way, as JSON."""
     result: dict[str, Any] = {}
     late = 0
-    for way, cut in mouths.items():
-        result[way], own = _judged(np.stack(cut), stretch.sound, judge, late)
+    for way, cut in mouths.cut.items():
+        result[way], own = _judged(cut, mouths.sound, judge, late)
         if (
             way == ORIGINAL and own
         ):  # The sound of the clip itself is late, and so it is for all that is drawn of it.
             late = own
-            result[way], _ = _judged(np.stack(cut), stretch.sound, judge, late)
-    for way, values in errors.items():
-        result[way]["mouth"] = round(float(np.mean(values)), 4)
-    return result, np.vstack([np.hstack(row) for row in shown.values()])
+            result[way], _ = _judged(cut, mouths.sound, judge, late)
+        if way in mouths.errors:
+            result[way]["mouth"] = mouths.errors[way]
+    return result
 
 
 def write_row(path: Path, row: NDArray[np.uint8]) -> None:

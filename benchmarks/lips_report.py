@@ -114,7 +114,7 @@ def draw_lips(clips: Clips, means: Mapping[str, Mapping[str, float]], path: Path
     save_figure(figure, path)
 
 
-def draw_mouths(rows: Mapping[str, NDArray[np.uint8]], ways: Mapping[str, list[str]], path: Path) -> None:
+def draw_sheet(rows: Mapping[str, NDArray[np.uint8]], ways: Mapping[str, list[str]], path: Path) -> None:
     """Writes the PNG `path`: the mouths of each clip under its name and the ways that its lines show, from above."""
     width = max(row.shape[1] for row in rows.values())
     strips = []

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from headgan.benchmarks import lips_command, lips_measure
 from headgan.benchmarks.cli import main
-from headgan.benchmarks.lips_measure import Stretch, Wordless, drawers, measure, read_stretch
+from headgan.benchmarks.lips_measure import (
+    Mouths,
+    Stretch,
+    Wordless,
+    draw_mouths,
+    drawers,
+    judge_mouths,
+    read_stretch,
+)
 from headgan.codec.params import EXPRESSION_SIZE, FaceParams
 from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.metrics.clip_frames import ClipFrames, Sampling, SeenFrame
@@ -19,6 +27,7 @@ from headgan.models.metrics.lip_sound import HEARD_SIZE, LipSound
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.speech_classes import CLASSES, REST
+from headgan.proto.errors import DeviceError
 
 COUNT = 90
 
@@ -79,14 +88,17 @@ class Painter:
         return frame.picture_rgb if frame.audio is not None else frame.picture_rgb // 2
 
 
-def test_what_is_drawn_is_judged_as_what_is_real(model: MorphableModel) -> None:
+def test_what_is_drawn_is_judged_as_what_is_real(model: MorphableModel, tmp_path: Path) -> None:
     sounds = said()
     frames = [frame_of(10 * sound, 40.0 * place) for place, sound in enumerate(sounds)]
     views = np.tile([0.0, 0.1, 0.3, 0.0], (COUNT, 1))
     sound = LipSound(_one_of(sounds, CLASSES), np.zeros((COUNT, HEARD_SIZE), np.float32))
     stretch = Stretch(clip_of(frames, model), frames, views, sound)
     ways = {"hearing": Painter(), "deaf": lips_measure._Deaf(Painter())}
-    result, row = measure(stretch, ways, BrightJudge())  # type: ignore[arg-type]
+    mouths, row = draw_mouths(stretch, ways)
+    mouths.save(tmp_path / "mouths.npz")
+    mouths = Mouths.load(tmp_path / "mouths.npz", mouths.errors)
+    result = judge_mouths(mouths, BrightJudge())  # type: ignore[arg-type]
     assert list(result) == ["original", "hearing", "deaf"]
     assert result["original"]["likeliest"] == sounds.tolist()
     assert result["hearing"] == result["original"] | {"mouth": 0.0}
@@ -97,6 +109,21 @@ def test_what_is_drawn_is_judged_as_what_is_real(model: MorphableModel) -> None:
     assert right == counted == COUNT - 30 - 25 + 1
     assert row.shape == (3 * 60, 12 * 80)
     json.dumps(result)
+    (tmp_path / "mouths.npz").write_bytes(b"damaged")
+    with pytest.raises(DeviceError, match=r"delete mouths\.json"):
+        Mouths.load(tmp_path / "mouths.npz", mouths.errors)
+
+
+def test_a_clip_whose_sound_is_late_is_not_held_against_what_is_drawn_of_it() -> None:
+    sounds = said()
+    mouths = np.repeat(10 * sounds, 48 * 64).reshape(COUNT, 48, 64).astype(np.uint8)
+    heard = LipSound(_one_of(np.roll(sounds, 2), CLASSES), np.zeros((COUNT, HEARD_SIZE), np.float32))
+    both = Mouths({"original": mouths, "drawn": mouths}, heard, {"drawn": 1.0})
+    result = judge_mouths(both, BrightJudge())  # type: ignore[arg-type]
+    assert np.argmin(result["drawn"]["course"]) == 15 + 2
+    for way in both.cut:
+        right, counted = result[way]["placed"]["1"]
+        assert right == counted > 0
 
 
 def test_a_stretch_is_on_the_clock_of_its_sound(
@@ -180,17 +207,22 @@ def result_of(right: float) -> dict[str, Any]:
 def test_the_report(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured = []
 
-    def fake(self: Any, name: str, path: Path) -> dict[str, Any]:
+    drawn = {"hearing": 0.5, "deaf": 0.4, "geometry": 0.3, "still": 0.1}
+
+    def draw(self: Any, name: str, path: Path) -> dict[str, Any]:
         measured.append(name)
         if path.stem == "silent":
             return {"skipped": "no sound"}
         lips_measure.write_row(self._kept.picture_path(name), np.zeros((240, 960), np.uint8))
-        drawn = {"hearing": 0.5, "deaf": 0.4, "geometry": 0.3, "still": 0.1}
-        return {"original": result_of(0.8)} | {
-            way: result_of(share) | {"mouth": 10 * share} for way, share in drawn.items()
-        }
+        return {"errors": drawn}
 
-    monkeypatch.setattr(lips_command._Meter, "_measure", fake)
+    def judge(mouths: Any, _: Any) -> dict[str, Any]:
+        shares = {way: result_of(share) | {"mouth": 10 * share} for way, share in mouths.items()}
+        return {"original": result_of(0.8)} | shares
+
+    monkeypatch.setattr(lips_command._Meter, "_draw", draw)
+    monkeypatch.setattr(Mouths, "load", lambda _, errors: errors)
+    monkeypatch.setattr(lips_command, "judge_mouths", judge)
     words = ["lips", str(clips), "-o", str(tmp_path / "report")]
     assert main(words) == 0
     report = json.loads((tmp_path / "report" / "metrics.json").read_text())
@@ -231,7 +263,7 @@ def test_bad_options(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
 def test_nobody_speaks(
     clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(lips_command._Meter, "_measure", lambda *_: {"skipped": "no sound"})
+    monkeypatch.setattr(lips_command._Meter, "_draw", lambda *_: {"skipped": "no sound"})
     assert main(["lips", str(clips), "-o", str(tmp_path / "report")]) == 1
     assert "nobody speaks long enough in the 3 clips" in capsys.readouterr().err
 

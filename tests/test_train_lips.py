@@ -41,7 +41,8 @@ def clip_of(person: str, count: int, seed: int = 0) -> LipClip:
 
 @pytest.fixture(autouse=True)
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lip_training, "_BATCH", 3)
+    monkeypatch.setattr(lip_training, "_BATCH", 2)
+    monkeypatch.setattr(lip_training, "_STRETCH", 24)
 
 
 def test_every_parameter_learns() -> None:
@@ -51,7 +52,7 @@ def test_every_parameter_learns() -> None:
     assert (logits.shape, lips.shape, sound.shape) == ((2, 9, CLASSES), (2, 9, 64), (2, 9, 64))
     assert torch.allclose(lips.norm(dim=-1), torch.ones(2, 9), atol=1e-5)
     shares, known = torch.rand(2, 9, CLASSES), torch.ones(2, 9, dtype=torch.bool)
-    loss = classes_loss(logits, shares, torch.ones(REST), known)
+    loss = classes_loss(logits, shares, torch.ones(CLASSES), known)
     loss += sync_loss(lips, sound, net.sharpness.exp(), known)
     loss.backward()  # type: ignore[no-untyped-call]
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.any()] == []
@@ -65,11 +66,11 @@ def test_losses_know_what_is_right_and_what_is_not_there() -> None:
     shares = torch.zeros(1, 20, CLASSES)
     shares[..., 4] = 1
     logits = 20 * shares
-    assert classes_loss(logits, shares, torch.ones(REST), known) < 0.1
+    assert classes_loss(logits, shares, torch.ones(CLASSES), known) < 0.1
     logits[:, 10:] = -logits[:, 10:]
-    assert classes_loss(logits, shares, torch.ones(REST), known) > 3
+    assert classes_loss(logits, shares, torch.ones(CLASSES), known) > 3
     known[:, 9:] = False
-    assert classes_loss(logits, shares, torch.ones(REST), known) < 0.1
+    assert classes_loss(logits, shares, torch.ones(CLASSES), known) < 0.1
     broken = vectors.clone()
     broken[:, 9:] = -vectors[:, 9:]
     assert sync_loss(broken, vectors, torch.tensor(20.0), known) < 0.1

@@ -21,7 +21,7 @@ from headgan.models.speech_classes import CLASSES
 EMBEDDING = 64
 _CHANNELS = (16, 32, 48, 64)
 _WIDTH = 128
-_DROPPED = 0.4
+_DROPPED = 0.3
 
 
 class LipNet(nn.Module):

@@ -17,23 +17,21 @@ from torch.nn import functional
 from headgan.models.metrics.lip_sound import SOUND
 from headgan.models.metrics.mouth_view import MOUTH_HEIGHT, MOUTH_WIDTH
 from headgan.models.nets.lips import LipNet
-from headgan.models.speech_classes import REST
+from headgan.models.speech_classes import CLASSES, REST
 from headgan.models.train.lip_set import MARGIN, LipClip
 
 # Pictures of a stretch, and stretches of a batch.
-_STRETCH, _BATCH = 64, 8
-_RATE, _DECAY = 1.5e-3, 0.1
+_STRETCH, _BATCH = 64, 16
+_RATE, _DECAY = 2e-3, 0.05
 _WARM_UP = 0.05  # share of the steps
 # How far a view is moved, as a share of its half, turned (radians) and made larger or smaller, at most.
 _SHIFT, _TURN, _ZOOM = 0.12, 0.12, 0.12
 _BLURRED, _MOST_BLUR_PX = 0.4, 1.2
 _NOISE = 4.0  # levels
-# Of what is heard, so much is left out of a stretch, and noise of this deviation is added.
-_UNHEARD, _HISS = 0.2, 0.1
-# Rare sounds count more, by this power of their share.
-_RARE = 0.25
-# What telling sounds from silence counts, and what sync does, against telling sounds from each other.
-_SILENCE, _SYNC = 0.3, 1.0
+# What a picture with a sound counts, over one without; rare sounds count more, by this power of their share.
+_SPOKEN, _RARE = 4.0, 0.5
+# What sync counts against classes.
+_SYNC = 0.5
 # Moments so near the true one are neither right nor wrong.
 _NEIGHBOURS = 1
 
@@ -73,7 +71,7 @@ def train_lips(
     for step in range(settings.steps):
         chosen = random.choice(len(clips), _BATCH, p=lengths / lengths.sum())
         mouths, shares, heard, known = _batch([clips[place] for place in chosen], random)
-        logits, lips, sound = net(changed(mouths, random), muffled(heard))
+        logits, lips, sound = net(changed(mouths, random), heard)
         told = classes_loss(logits, shares, weights, known)
         apart = sync_loss(lips, sound, net.sharpness.exp(), known)
         optimizer.zero_grad()
@@ -87,22 +85,17 @@ def train_lips(
 
 
 def classes_loss(logits: Tensor, shares: Tensor, weights: Tensor, known: Tensor) -> Tensor:
-    """Cross entropy among the sounds, where there are any, and some of that with silence.
-
-    The network's outputs are short peaks, whose place is not exact: pictures beside one count half.
+    """Cross entropy; pictures with a sound count more.
 
     Args:
         logits: [B, T, 27].
         shares: [B, T, 27], what is heard.
-        weights: [26], of the sounds.
+        weights: [27].
         known: bool [B, T].
     """
-    padded = functional.pad(shares.transpose(1, 2), (1, 1), "replicate")
-    spread = (padded[..., :-2] + 2 * padded[..., 1:-1] + padded[..., 2:]).transpose(1, 2) / 4
-    sounds = spread[..., :REST] * weights * known[..., None]
-    told = -(sounds * logits[..., :REST].log_softmax(dim=-1)).sum() / sounds.sum().clamp_min(1e-6)
-    silence = -(spread * logits.log_softmax(dim=-1)).sum(dim=-1)
-    return told + _SILENCE * (silence * known).sum() / known.sum()
+    counts = (1 + _SPOKEN * (1 - shares[..., REST])) * known
+    entropy = -(shares * weights * logits.log_softmax(dim=-1)).sum(dim=-1)
+    return (entropy * counts).sum() / counts.sum()
 
 
 def sync_loss(lips: Tensor, sound: Tensor, sharpness: Tensor, known: Tensor) -> Tensor:
@@ -127,12 +120,6 @@ def sync_loss(lips: Tensor, sound: Tensor, sharpness: Tensor, known: Tensor) -> 
     ]
     counts = known.flatten().float()
     return ((both[0] + both[1]) * counts).sum() / (2 * counts.sum())
-
-
-def muffled(heard: Tensor) -> Tensor:
-    """Float [B, T, 150]: what is heard, [B, T, 150], with parts of it missing all the time, and noise."""
-    is_heard = torch.rand(len(heard), 1, heard.shape[2]) >= _UNHEARD
-    return heard * is_heard + _HISS * torch.randn_like(heard)
 
 
 def changed(mouths: Tensor, random: np.random.Generator) -> Tensor:
@@ -169,7 +156,8 @@ def _blurred(stretch: Tensor, random: np.random.Generator) -> Tensor:
 def _class_weights(clips: Sequence[LipClip]) -> Tensor:
     shares = np.concatenate([clip.sound.shares for clip in clips])
     spoken = shares[1 - shares[:, REST] >= SOUND].mean(axis=0)
-    weights = (spoken[:REST].mean() / np.maximum(spoken[:REST], 1e-3)) ** _RARE
+    weights = np.ones(CLASSES)
+    weights[:REST] = (spoken[:REST].mean() / np.maximum(spoken[:REST], 1e-3)) ** _RARE
     return torch.from_numpy(weights.astype(np.float32))
 
 

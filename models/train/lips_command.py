@@ -26,7 +26,7 @@ class LipsOptions:
 
     data: Path = argument("a training set from headgan prepare, with sound")
     output: Path = required("the file to write", flag="-o", metavar="FILE.onnx")
-    steps: int = option(1100, "batches of 8 stretches of 2.6 s; 0.2 s each on two cores that are free")
+    steps: int = option(700, "batches of 16 stretches of 2.6 s; 0.35 s each on two cores that are free")
     held_out: float = option(0.2, "share of the people who speak to measure it on, 0 to 1")
     seed: int = option(0, "of what is chosen by chance")
     threads: int = option(0, "CPU threads, 0: all cores")
