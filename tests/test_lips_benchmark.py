@@ -22,6 +22,7 @@ from headgan.benchmarks.lips_measure import (
 from headgan.codec.params import EXPRESSION_SIZE, FaceParams
 from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.metrics.clip_frames import ClipFrames, Sampling, SeenFrame
+from headgan.models.metrics.drawers import Drawer
 from headgan.models.metrics.lip_judge import LipJudge, LipLook
 from headgan.models.metrics.lip_sound import HEARD_SIZE, LipSound
 from headgan.models.morphable import MorphableModel
@@ -94,7 +95,7 @@ def test_what_is_drawn_is_judged_as_what_is_real(model: MorphableModel, tmp_path
     views = np.tile([0.0, 0.1, 0.3, 0.0], (COUNT, 1))
     sound = LipSound(_one_of(sounds, CLASSES), np.zeros((COUNT, HEARD_SIZE), np.float32))
     stretch = Stretch(clip_of(frames, model), frames, views, sound)
-    ways = {"hearing": Painter(), "deaf": lips_measure._Deaf(Painter())}
+    ways: dict[str, Drawer] = {"hearing": Painter(), "deaf": lips_measure._Deaf(Painter())}
     mouths, row = draw_mouths(stretch, ways)
     mouths.save(tmp_path / "mouths.npz")
     mouths = Mouths.load(tmp_path / "mouths.npz", mouths.errors)

@@ -91,7 +91,7 @@ def test_pictures_are_changed_a_little() -> None:
 def test_it_learns_and_the_file_says_the_same(tmp_path: Path) -> None:
     clips = [clip_of(str(seed), 70, seed) for seed in range(4)]
     losses: list[tuple[float, float]] = []
-    net = train_lips(clips, LipSettings(8), lambda _, told, apart: losses.append((told, apart)))
+    net = train_lips(clips, LipSettings(4), lambda _, told, apart: losses.append((told, apart)))
     assert losses[-1][0] < losses[0][0]
     path = tmp_path / "lips.onnx"
     path.write_bytes(export_lips(net))
