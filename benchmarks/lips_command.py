@@ -87,17 +87,23 @@ def bench_lips(options: LipsOptions) -> int:
             results[name] = result
     if not results:
         raise DeviceError(f"nobody speaks long enough in the {len(clips)} clips; give others")
-    _write(options, meter, results, skipped)
+    # As everywhere, the clips of one folder are taken to be of one person.
+    people = {name: str(clips[name].absolute().parent) for name in results}
+    _write(options, meter, results, people, skipped)
     return 0
 
 
 def _write(
-    options: LipsOptions, meter: "_Meter", results: dict[str, dict[str, Any]], skipped: dict[str, str]
+    options: LipsOptions,
+    meter: "_Meter",
+    results: dict[str, dict[str, Any]],
+    people: dict[str, str],
+    skipped: dict[str, str],
 ) -> None:
     """Writes the report, and prints its table."""
     ways = list(next(iter(results.values())))
     means = {way: mean_scores(results, way) for way in ways}
-    changes = hearing_against_deaf(results)
+    changes = hearing_against_deaf(results, people)
     report = {
         "run": describe_run(),
         "settings": {
@@ -113,7 +119,7 @@ def _write(
         },
         "skipped": skipped,
     }
-    text = f"{len(results)} clips.\n\n{lips_table(means, changes)}"
+    text = f"{len(results)} clips of {len(set(people.values()))} people.\n\n{lips_table(means, changes)}"
     write_text(options.output / "metrics.json", json.dumps(report, indent=2, allow_nan=False) + "\n")
     write_text(options.output / "table.md", text)
     draw_lips(results, means, options.output / "lips.png")

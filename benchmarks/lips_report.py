@@ -55,14 +55,25 @@ def mean_scores(clips: Clips, way: str) -> dict[str, float]:
     return _told(results).scores() | means
 
 
-def hearing_against_deaf(clips: Clips) -> dict[str, dict[str, float]]:
-    """By what hearing changes scores, as mean over the clips with its standard error; empty without both."""
-    pairs = [(scores_of(ways[HEARING]), scores_of(ways[DEAF])) for ways in clips.values() if HEARING in ways]
-    if len(pairs) < 2:
+def hearing_against_deaf(clips: Clips, people: Mapping[str, str]) -> dict[str, dict[str, float]]:
+    """By what hearing changes scores, as mean over the people with its standard error; empty without both or two.
+
+    Args:
+        clips: results by clip.
+        people: who is seen in each clip.
+    """
+    of_people: dict[str, list[tuple[dict[str, float], dict[str, float]]]] = {}
+    for clip, ways in clips.items():
+        if HEARING in ways:
+            pair = scores_of(ways[HEARING]), scores_of(ways[DEAF])
+            of_people.setdefault(people[clip], []).append(pair)
+    if len(of_people) < 2:
         return {}
     changes = {}
     for name in ("told", "confidence", "distance", "mouth"):
-        rises = np.array([hearing[name] - deaf[name] for hearing, deaf in pairs])
+        rises = np.array(
+            [np.mean([hearing[name] - deaf[name] for hearing, deaf in pairs]) for pairs in of_people.values()]
+        )
         changes[name] = {
             "mean": float(rises.mean()),
             "error": float(rises.std(ddof=1) / np.sqrt(len(rises))),
@@ -82,7 +93,7 @@ def lips_table(means: Mapping[str, Mapping[str, float]], changes: Mapping[str, M
             f"{_HEADS[name]} {change['mean']:+.4f} ± {change['error']:.4f}"
             for name, change in changes.items()
         )
-        lines += ["", f"Hearing less deaf, mean over the clips and its standard error: {told}."]
+        lines += ["", f"Hearing less deaf, mean over the people and its standard error: {told}."]
     return "\n".join(lines) + "\n"
 
 
@@ -104,6 +115,7 @@ def draw_lips(clips: Clips, means: Mapping[str, Mapping[str, float]], path: Path
         )
     for axes in (told, where):
         axes.set_xticks(places, ways, rotation=20)
+    told.margins(y=0.3)  # room for the legend
     told.set_title("sounds told from the lips")
     where.set_title("stretches put at their time")
     course.set_title("distance of lips and sound")

@@ -187,8 +187,10 @@ def test_ways_to_draw(model: MorphableModel) -> None:
 def clips(tmp_path: Path) -> Path:
     folder = tmp_path / "clips"
     folder.mkdir()
-    for name in ("one", "two", "silent"):
-        (folder / f"{name}.mp4").write_bytes(b"not looked at")
+    for name in ("ana/one", "ana/again", "ben/two", "ben/silent"):
+        path = folder / f"{name}.mp4"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"not looked at")
     return folder
 
 
@@ -227,8 +229,8 @@ def test_the_report(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     words = ["lips", str(clips), "-o", str(tmp_path / "report")]
     assert main(words) == 0
     report = json.loads((tmp_path / "report" / "metrics.json").read_text())
-    assert len(measured) == 3
-    assert len(report["clips"]) == 2
+    assert len(measured) == 4
+    assert len(report["clips"]) == 3
     assert list(report["skipped"].values()) == ["no sound"]
     means = report["mean"]
     assert means["original"]["told"] == pytest.approx(0.8)
@@ -238,14 +240,15 @@ def test_the_report(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert report["hearing_less_deaf"]["told"]["mean"] == pytest.approx(0.1)
     table = (tmp_path / "report" / "table.md").read_text()
     assert "| hearing | 50.0% |" in table
+    assert "3 clips of 2 people" in table
     assert "Hearing less deaf" in table
     for name in ("lips.png", "mouths.png"):
         assert (tmp_path / "report" / name).stat().st_size > 1000
     assert main(words) == 0
-    assert len(measured) == 3
-    (clips / "one.mp4").write_bytes(b"changed")
-    assert main(words) == 0
     assert len(measured) == 4
+    (clips / "ana" / "one.mp4").write_bytes(b"changed")
+    assert main(words) == 0
+    assert len(measured) == 5
 
 
 def test_bad_options(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -266,7 +269,7 @@ def test_nobody_speaks(
 ) -> None:
     monkeypatch.setattr(lips_command._Meter, "_draw", lambda *_: {"skipped": "no sound"})
     assert main(["lips", str(clips), "-o", str(tmp_path / "report")]) == 1
-    assert "nobody speaks long enough in the 3 clips" in capsys.readouterr().err
+    assert "nobody speaks long enough in the 4 clips" in capsys.readouterr().err
 
 
 def test_the_judge_that_ships() -> None:
