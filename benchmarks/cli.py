@@ -9,6 +9,7 @@ from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.cut_command import CutOptions, bench_cut
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
+from headgan.benchmarks.lips_command import LipsOptions, bench_lips
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
@@ -143,6 +144,13 @@ COMMANDS = (
         bench_said,
         "What is said without the voice: what it costs, and how well networks are told it.",
         "headgan-bench said clips/ -o report/",
+    ),
+    Command(
+        ("lips",),
+        LipsOptions,
+        bench_lips,
+        "Can drawn lips be read, and are they in time with the sound? Beside real ones.",
+        "headgan-bench lips clips/ -o report/",
     ),
     Command(
         ("rate-distortion",),

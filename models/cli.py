@@ -16,6 +16,7 @@ from headgan.models.reenact_command import ReenactOptions, reenact_clip
 from headgan.models.said_command import SaidCodeOptions, build_said_code_file
 from headgan.models.track_command import TrackOptions, track_video
 from headgan.models.train.export_command import ExportOptions, export
+from headgan.models.train.lips_command import LipsOptions, train_lips_file
 from headgan.models.train.param_code_command import ParamCodeOptions, build_param_code
 from headgan.models.train.prepare_command import PrepareOptions, prepare_dataset
 from headgan.models.train.train_command import TrainOptions, train
@@ -126,6 +127,13 @@ COMMANDS = (
         export,
         "Write the ONNX files of a trained network.",
         "headgan export run/last.pt -o live.onnx",
+    ),
+    Command(
+        ("train-lips",),
+        LipsOptions,
+        train_lips_file,
+        "Train a network that reads lips, to judge drawn ones with (headgan-bench lips).",
+        "headgan train-lips prepared/ -o lips.onnx",
     ),
     Command(
         ("evaluate",),

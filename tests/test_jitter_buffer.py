@@ -293,6 +293,15 @@ def listening(
     return buffer
 
 
+def test_pictures_wait_for_how_early_a_device_asks() -> None:
+    plain, early = listening(4, 65), listening(4, 65)
+    for seq in range(100, 200):
+        for buffer, ahead_ms in ((plain, 0.0), (early, 30.0)):
+            buffer.push(seq, 1000 + 40 * seq, seq, 1010 + 40 * seq)
+            buffer.hear(1010 + 40 * seq - 65, 1010 + 40 * seq, ahead_ms)
+    assert early.delay_ms == pytest.approx(plain.delay_ms + 30, abs=1)
+
+
 def test_pictures_wait_for_the_sound_of_their_time() -> None:
     assert listening(4, 10).delay_ms < MIN_DELAY_MS + 1
     buffer = listening(4, 65)

@@ -22,6 +22,7 @@ FOLDERS = ("proto", "codec", "models", "sender", "receiver", "benchmarks")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 DATA_FILES = (
     "headgan/models/weights/face_landmarker.task",
+    "headgan/models/weights/lips.onnx",
     "headgan/models/weights/live.flow.onnx",
     "headgan/models/weights/live.onnx",
     "headgan/models/weights/live.reference.onnx",

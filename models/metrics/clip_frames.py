@@ -64,6 +64,7 @@ class SeenFrame:
         params: the face as it was fitted.
         references: which of the clip's references it is drawn from, the best one first.
         audio: float32 [300], what is heard (`headgan.models.speech`); None if nobody listens, or the clip is silent.
+        pts_ms: its time in the clip.
     """
 
     picture_rgb: NDArray[np.uint8]
@@ -71,6 +72,7 @@ class SeenFrame:
     params: FaceParams
     references: tuple[int, ...] = (0,)
     audio: NDArray[np.float32] | None = None
+    pts_ms: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,5 +312,7 @@ def _fit(
         points = smoother.smooth(item.points, item.pts_ms) if smoother else item.points
         fit = fitter.fit(points)
         if item.picture_rgb is not None:
-            seen[item.place] = SeenFrame(item.picture_rgb, to_pixels(item.points), fit.params)
+            seen[item.place] = SeenFrame(
+                item.picture_rgb, to_pixels(item.points), fit.params, pts_ms=item.pts_ms
+            )
     return seen
