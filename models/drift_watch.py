@@ -23,7 +23,7 @@ _NODE = _SIZE / DRIFT_SIDE
 _PLAIN = 30.0
 _NEVER_NONE = 1e-3
 # Squared levels of a node's surroundings that a bit is worth, and what bits are taken for: a node that moves, a pixel.
-BIT_WORTH = 16.0
+BIT_WORTH = 24.0
 _BITS_MOVED, _BITS_PIXEL = 3.0, 0.7
 # Of the squared error without any drift, what may be left with it.
 _UNEXPLAINED = 0.8

@@ -46,7 +46,7 @@ from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import MemoryFiller
 from headgan.sender.open_sound import FEATURES, NO_SOUND
 from headgan.sender.own_looks import OwnLooks
-from headgan.sender.param_packer import ParamPacker
+from headgan.sender.param_packer import NARROW_MS, ParamPacker
 from headgan.sender.send_settings import SendSettings
 from headgan.sender.shipping import Shipping
 from headgan.sender.sound_encoder import SoundFrame, open_encoder
@@ -61,6 +61,8 @@ log = logging.getLogger(__name__)
 _BEFORE_BYE_S = 0.05
 # Where the parameters have to do with fewer kbit/s than this, what is no face follows more sluggishly.
 _DRIFT_KBPS = 1.5
+# The same where packets are made long to save bytes.
+_NARROW_SCARCITY = 3.0
 
 
 @dataclass
@@ -198,7 +200,10 @@ class SenderCall:
         if self.settings.references == 1:
             still = encode_still(reference.picture_rgb)
             return Reference(still.data, still.media_type, payload)
-        scarcity = max(1.0, _DRIFT_KBPS / (self.settings.face_kbps or _DRIFT_KBPS))
+        settings = self.settings
+        scarcity = max(1.0, _DRIFT_KBPS / (settings.face_kbps or _DRIFT_KBPS))
+        if settings.packet_ms >= NARROW_MS:
+            scarcity *= _NARROW_SCARCITY
         self._drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
         self._drift.prepare(reference)
         self._encoder = PictureEncoder()

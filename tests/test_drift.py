@@ -163,4 +163,4 @@ def test_a_field_is_smooth_and_as_large_as_its_picture() -> None:
     assert np.allclose(field_of(drift, 128).max(axis=(0, 1)), [5, 0], atol=0.5)
 
 
-GOLDEN = "d4aa6fc469c35792a674"
+GOLDEN = "d4791da456bcfa7424cf"
