@@ -16,7 +16,7 @@ _FORMAT_RECORD = 2
 
 
 def code_reference_params(params: FaceParams) -> tuple[bytes, FaceParams]:
-    """Format 2, some 25 bytes; and the face as it will be read.
+    """Format 2, mostly 40 to 70 bytes; and the face as it will be read.
 
     Raises:
         UsageError: it is none that can be sent.
