@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.code_file import read_tables
 from headgan.codec.range_coder import TOTAL
 from headgan.proto.errors import ModelError
 
@@ -115,11 +116,7 @@ class SaidCode:
         Raises:
             ModelError: the file is missing, damaged, or its arrays do not fit together.
         """
-        try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as data:
-                arrays = {field.name: data[field.name] for field in fields(cls)}
-        except Exception as exc:  # a damaged archive makes zipfile, zlib and numpy raise nearly everything
-            raise ModelError(f"{path} is no code of speech ({exc}); install headgan anew") from exc
+        arrays = read_tables(path, (field.name for field in fields(cls)), "code of speech")
         arrays["axes"] = arrays["axes"].astype(np.float32)
         arrays["frequencies"] = arrays["frequencies"].astype(np.int64)
         return cls(**arrays)
