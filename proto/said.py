@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
+from headgan.proto.sound_frames import pieces_bytes, read_pieces, read_start_ms
 from headgan.proto.voice import VOICE_REACH_MS
 from headgan.proto.wire_fields import U8_MAX, U32_MAX, Reader, check_length, check_range
 
@@ -22,7 +23,6 @@ SAID_TYPE = 8
 MAX_SAID_FRAMES = 8
 MAX_RECORD_BYTES = U8_MAX
 _NUMBERS = 64
-_MORE = 0x80
 _ALONE_BYTES = 5
 MAX_SAID_BYTES = MAX_SAID_FRAMES * (2 + MAX_RECORD_BYTES)
 
@@ -117,15 +117,10 @@ class SaidPacket:
         Raises:
             WireError: the bytes are none of this version.
         """
-        start_ms = capture_ms + nearest_zero(reader.u8() - capture_ms, U8_MAX + 1)
-        return cls(start_ms % (U32_MAX + 1), _read_frames(reader))
+        return cls(read_start_ms(reader, capture_ms), _read_frames(reader))
 
     def _body(self) -> bytes:
-        pieces = []
-        for follow, frame in zip(reversed(range(len(self.frames))), self.frames, strict=True):
-            head = frame.number | (_MORE if follow else 0)
-            pieces.append(bytes([head, len(frame.data)]) + frame.data)
-        return b"".join(pieces)
+        return pieces_bytes([(frame.number, frame.data) for frame in self.frames])
 
 
 def said_frame(number: int, data: bytes) -> SaidFrame:
@@ -144,12 +139,5 @@ def said_codes(capabilities: Iterable[str]) -> set[str]:
 
 
 def _read_frames(reader: Reader) -> tuple[SaidFrame, ...]:
-    frames: list[SaidFrame] = []
-    has_more = True
-    while has_more:
-        head = reader.u8()
-        has_more = bool(head & _MORE)
-        frames.append(SaidFrame(head & ~_MORE, reader.take(reader.u8())))
-        if len(frames) > MAX_SAID_FRAMES:
-            raise WireError(f"said: more than {MAX_SAID_FRAMES} records")
-    return tuple(frames)
+    pieces = read_pieces(reader, MAX_SAID_FRAMES, "said", "records")
+    return tuple(SaidFrame(head, data) for head, data in pieces)

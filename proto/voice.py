@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from headgan.proto.clock import nearest_zero
 from headgan.proto.errors import WireError
+from headgan.proto.sound_frames import pieces_bytes, read_pieces, read_start_ms
 from headgan.proto.wire_fields import U8_MAX, U32_MAX, Reader, check_length, check_range
 
 # What a receiver that wants to hear the caller names in its Hello.
@@ -19,7 +20,7 @@ MAX_SILENT_BYTES = 2
 MAX_VOICE_FRAMES = 8
 MAX_OPUS_BYTES = U8_MAX
 _NUMBERS = 64
-_COPY, _MORE = 0x40, 0x80
+_COPY = 0x40
 # Further than this from the frame that it travels with, its time would not fit.
 VOICE_REACH_MS = 127
 _ALONE_BYTES = 5
@@ -119,15 +120,12 @@ class VoicePacket:
         Raises:
             WireError: the bytes are none of this version.
         """
-        start_ms = capture_ms + nearest_zero(reader.u8() - capture_ms, U8_MAX + 1)
-        return cls(start_ms % (U32_MAX + 1), _read_frames(reader))
+        return cls(read_start_ms(reader, capture_ms), _read_frames(reader))
 
     def _body(self) -> bytes:
-        pieces = []
-        for follow, frame in zip(reversed(range(len(self.frames))), self.frames, strict=True):
-            head = frame.number | (_COPY if frame.is_copy else 0) | (_MORE if follow else 0)
-            pieces.append(bytes([head, len(frame.data)]) + frame.data)
-        return b"".join(pieces)
+        return pieces_bytes(
+            [(frame.number | (_COPY if frame.is_copy else 0), frame.data) for frame in self.frames]
+        )
 
 
 def opus_frame(number: int, data: bytes, *, is_copy: bool = False) -> OpusFrame:
@@ -136,15 +134,8 @@ def opus_frame(number: int, data: bytes, *, is_copy: bool = False) -> OpusFrame:
 
 
 def _read_frames(reader: Reader) -> tuple[OpusFrame, ...]:
-    frames: list[OpusFrame] = []
-    has_more = True
-    while has_more:
-        head = reader.u8()
-        has_more = bool(head & _MORE)
-        frames.append(OpusFrame(head % _NUMBERS, reader.take(reader.u8()), bool(head & _COPY)))
-        if len(frames) > MAX_VOICE_FRAMES:
-            raise WireError(f"voice: more than {MAX_VOICE_FRAMES} frames")
-    return tuple(frames)
+    pieces = read_pieces(reader, MAX_VOICE_FRAMES, "voice", "frames")
+    return tuple(OpusFrame(head % _NUMBERS, data, bool(head & _COPY)) for head, data in pieces)
 
 
 class VoiceNumbers:
