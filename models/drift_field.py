@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from headgan.models.flow_prior import Prior, pixel_grid
 from headgan.models.pncc import CROP_SIZE
 
+# [8, 8, 2], in pixels of the crop; a scene that training turns has fractions of them.
+Drift = NDArray[np.integer] | NDArray[np.floating]
 
-def field_of(drift: NDArray[np.integer], size: int) -> NDArray[np.float32]:
+
+def field_of(drift: Drift, size: int) -> NDArray[np.float32]:
     """Float32 [size, size, 2], in pixels of a picture of that size; drift: [8, 8, 2], in pixels of the crop."""
     small = drift.astype(np.float32) * np.float32(size / CROP_SIZE)
     field: NDArray[np.float32] = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)
     return field
 
 
-def moved_picture(
-    picture: NDArray[np.uint8], face: NDArray[np.float32], drift: NDArray[np.integer]
-) -> NDArray[np.uint8]:
+def moved_picture(picture: NDArray[np.uint8], face: NDArray[np.float32], drift: Drift) -> NDArray[np.uint8]:
     """A picture, [size, size], of which each pixel that is no face is fetched from where the drift has it.
 
     Args:
@@ -38,7 +39,7 @@ def moved_picture(
     return moved
 
 
-def moved_prior(prior: Prior, drift: NDArray[np.integer]) -> Prior:
+def moved_prior(prior: Prior, drift: Drift) -> Prior:
     """What geometry says, shifted; drift: the frame's less the reference's.
 
     Beyond the face all of it is smooth, so that half the size will do.

@@ -24,7 +24,7 @@ from headgan.models.generator import OnnxGenerator  # noqa: E402
 from headgan.models.morphable import MorphableModel  # noqa: E402
 from headgan.models.nets.config import NetConfig  # noqa: E402
 from headgan.models.train import batches, device, trainer  # noqa: E402
-from headgan.models.train.batches import BatchMaker, held_out_people, pose_distance  # noqa: E402
+from headgan.models.train.batches import BatchMaker, held_out_people  # noqa: E402
 from headgan.models.train.changes import cut_window, mirrored, recoloured  # noqa: E402
 from headgan.models.train.checkpoint import load_checkpoint, packed, save_checkpoint  # noqa: E402
 from headgan.models.train.config import (  # noqa: E402
@@ -38,8 +38,10 @@ from headgan.models.train.config import (  # noqa: E402
 )
 from headgan.models.train.device import Place, is_bf16_faster  # noqa: E402
 from headgan.models.train.objective import _in_view  # noqa: E402
+from headgan.models.train.pose_distance import pose_distance  # noqa: E402
 from headgan.models.train.prepared_set import PreparedSet  # noqa: E402
-from headgan.models.train.samples import Sample, SampleMaker, Scene  # noqa: E402
+from headgan.models.train.samples import Sample, SampleMaker  # noqa: E402
+from headgan.models.train.scene import Scene  # noqa: E402
 from headgan.models.train.shard_pictures import encode_mask, encode_picture  # noqa: E402
 from headgan.models.train.shards import (  # noqa: E402
     FORMAT_VERSION,
@@ -416,10 +418,12 @@ def test_references_may_be_the_nearest_ones(data: Path, monkeypatch: pytest.Monk
     distances: list[list[float]] = []
     make = SampleMaker.make
 
-    def watched(self: SampleMaker, segment: Any, references: Any, frames: Any, *scene: Any) -> Any:
+    def watched(
+        self: SampleMaker, segment: Any, references: Any, frames: Any, *scene: Any, **more: Any
+    ) -> Any:
         params, known = prepared.params(segment), prepared.reference_frames(segment)
         distances.append([pose_distance(params[known[index]], params[frames[0]]) for index in references])
-        return make(self, segment, references, frames, *scene)
+        return make(self, segment, references, frames, *scene, **more)
 
     monkeypatch.setattr(SampleMaker, "make", watched)
     monkeypatch.setattr(batches, "_MOMENT_S", -1)  # The segments are shorter than a moment.

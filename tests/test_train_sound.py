@@ -42,7 +42,7 @@ from headgan.models.train.shards import (  # noqa: E402
     PreparedSegment,
     ShardWriter,
 )
-from headgan.models.train.speech_of_set import SpeechOfSet  # noqa: E402
+from headgan.models.train.speech_of_set import speech_rows  # noqa: E402
 from headgan.models.train.trainer import Trainer  # noqa: E402
 from headgan.proto.errors import DeviceError, UsageError  # noqa: E402
 
@@ -120,7 +120,7 @@ def trainer(data: Path, folder: Path, config: TrainConfig = HEARING, **more: Any
 
 def test_frames_have_the_features_of_their_time(data: Path) -> None:
     prepared = PreparedSet.open(data)
-    features = SpeechOfSet(prepared)
+    features = speech_rows(prepared)
     everything = np.arange(FRAMES)
     expected = clip_features(speech(0), 16_000, 40.0 * everything)
     for one, other in ((0, expected), (1, np.zeros_like(expected)), (2, expected)):
@@ -133,40 +133,40 @@ def test_frames_have_the_features_of_their_time(data: Path) -> None:
 
 
 def test_features_are_computed_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    SpeechOfSet(PreparedSet.open(data))
+    speech_rows(PreparedSet.open(data))
     assert [path.name[:12] for path in kept(data)] == ["00000.speech", "00001.speech"]
 
-    def fail(*_: Any) -> Any:
+    def fail(*_: Any, **__: Any) -> Any:
         raise AssertionError("computed again")
 
     with monkeypatch.context() as patched:
         patched.setattr(speech_of_set, "segment_features", fail)
-        SpeechOfSet(PreparedSet.open(data))
+        speech_rows(PreparedSet.open(data))
         kept(data)[0].unlink()
         with pytest.raises(AssertionError, match="computed again"):
-            SpeechOfSet(PreparedSet.open(data))
+            speech_rows(PreparedSet.open(data))
         # What was made in another way is not taken for this.
         patched.setattr(speech_of_set, "speech_form", lambda: "2-other")
         with pytest.raises(AssertionError, match="computed again"):
-            SpeechOfSet(PreparedSet.open(data))
+            speech_rows(PreparedSet.open(data))
     assert not list((data / SHARD_FOLDER).glob("*.part"))
 
 
 def test_features_of_another_shard_are_not_taken(data: Path) -> None:
-    SpeechOfSet(PreparedSet.open(data))
+    speech_rows(PreparedSet.open(data))
     with ShardWriter(data, 1) as writer:
         writer.add_segment(segment(writer, 1))
         writer.finish({"clips": []})
     prepared = PreparedSet.open(data)
-    assert not SpeechOfSet(prepared).of(prepared.segments[2], np.arange(FRAMES)).any()
+    assert not speech_rows(prepared).of(prepared.segments[2], np.arange(FRAMES)).any()
 
 
 def test_damaged_features_say_so(data: Path) -> None:
     prepared = PreparedSet.open(data)
-    SpeechOfSet(prepared)
+    speech_rows(prepared)
     kept(data)[0].write_bytes(b"damaged")
     with pytest.raises(DeviceError, match="damaged or missing; delete it and start again"):
-        SpeechOfSet(prepared).of(prepared.segments[0], np.arange(2))
+        speech_rows(prepared).of(prepared.segments[0], np.arange(2))
 
 
 def test_features_that_cannot_be_kept_say_so(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +175,7 @@ def test_features_that_cannot_be_kept_say_so(data: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(np, "save", full)
     with pytest.raises(DeviceError, match="No space left on device"):
-        SpeechOfSet(PreparedSet.open(data))
+        speech_rows(PreparedSet.open(data))
 
 
 def test_a_sample_hears_what_its_frames_hear(data: Path) -> None:

@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import Dataset
 
-from headgan.codec.params import EXPRESSION_SIZE
 from headgan.models.codes import CodeRenderer
 from headgan.models.morphable import MorphableModel
 from headgan.models.nets.config import NetConfig
@@ -21,8 +20,10 @@ from headgan.models.nets.inputs import Driving, Reference
 from headgan.models.nets.warp import shrink, to_grid, to_planes
 from headgan.models.train.changes import cut_window, mirrored, recoloured
 from headgan.models.train.config import DataConfig, hears
+from headgan.models.train.pose_distance import pose_distance
 from headgan.models.train.prepared_set import PreparedSet, Segment
-from headgan.models.train.samples import Sample, SampleMaker, Scene
+from headgan.models.train.samples import Sample, SampleMaker
+from headgan.models.train.scene import Scene
 from headgan.proto.errors import UsageError
 
 # A reference of a memory is at least so old.
@@ -133,6 +134,7 @@ class BatchMaker(Dataset[Batch]):
             teaches=teaches,
             masks=masks,
             hears=hears(network, data),
+            drifts=data.drift > 0,
         )
         self._hears = hears(network, data)
         held_out = held_out_people(self._set, data.held_out)
@@ -167,7 +169,8 @@ class BatchMaker(Dataset[Batch]):
         segment = segments[random.choice(len(segments), p=_shares([item.frames for item in segments]))]
         references, frames = self._choose(random, segment, count)
         scene = Scene.random(random) if self._data.scene else None
-        sample = self._maker.make(segment, references, frames, scene)
+        drifts = bool(self._data.drift) and random.random() < self._data.drift
+        sample = self._maker.make(segment, references, frames, scene, drifts=drifts)
         if self._data.scene:
             sample = recoloured(sample, random)
             sample = mirrored(sample) if random.random() < 0.5 else sample
@@ -222,17 +225,6 @@ class BatchMaker(Dataset[Batch]):
         if random.random() >= self._data.far:
             return one
         return max(one, other, key=lambda index: pose_distance(params[index], params[reference]))
-
-
-def pose_distance(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
-    """How differently two faces, float32 [37], are posed: turn, expression and place, roughly in equal parts."""
-    quaternion = slice(EXPRESSION_SIZE, EXPRESSION_SIZE + 4)
-    turned = 1 - abs(float(one[quaternion] @ other[quaternion]))
-    moved = np.abs(
-        one[EXPRESSION_SIZE + 4 : EXPRESSION_SIZE + 7] - other[EXPRESSION_SIZE + 4 : EXPRESSION_SIZE + 7]
-    )
-    face = np.linalg.norm(one[:EXPRESSION_SIZE] - other[:EXPRESSION_SIZE])
-    return float(2 * np.sqrt(turned) + moved.sum() + face)
 
 
 def held_out_people(prepared: PreparedSet, share: float) -> frozenset[str]:

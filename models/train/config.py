@@ -32,6 +32,8 @@ class DataConfig:
         held_out: share of the people kept for validation.
         audio_drop: share of the samples that come without sound, as calls do too; 1, all: the networks stay deaf, and
             so does a call with them.
+        drift: share of the samples whose geometry follows drift (`headgan.models.drift_field`), as it does in calls
+            with more than one reference.
         workers: processes that make batches.
     """
 
@@ -49,6 +51,7 @@ class DataConfig:
     scene: bool = True
     held_out: float = 0.04
     audio_drop: float = 1.0
+    drift: float = 0.0
     workers: int = 1
 
 
@@ -178,6 +181,8 @@ class TrainConfig:
         data, run = self.data, self.run
         if not 0 <= data.audio_drop <= 1:
             raise UsageError(f"[data] audio_drop {data.audio_drop:g}: a share, 0 to 1")
+        if not 0 <= data.drift <= 1:
+            raise UsageError(f"[data] drift {data.drift:g}: a share, 0 to 1")
         if (
             data.people < 1
             or data.frames < 1

@@ -4,28 +4,27 @@ Everything that the networks are told is computed here from the parameters, exac
 code, eyes, flow prior, mouth mask. The scene is turned, zoomed and shifted a little, pictures and cameras alike.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.drift import DRIFT_SHAPE
 from headgan.codec.params import FaceParams
 from headgan.models.codes import CodeRenderer
+from headgan.models.drift_field import moved_prior
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
 from headgan.models.foreground import foreground_mask
 from headgan.models.morphable import MESH_VERTICES
 from headgan.models.mouth import INNER_LIPS, mouth_mask
-from headgan.models.pncc import CROP_SIZE
-from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix
+from headgan.models.train.drift_of_set import drift_rows
 from headgan.models.train.flow_teacher import teach_flow
 from headgan.models.train.prepared_set import PreparedSet, Segment
-from headgan.models.train.speech_of_set import SpeechOfSet
+from headgan.models.train.scene import Scene
+from headgan.models.train.speech_of_set import speech_rows
 
-# How far a scene is changed: zoom either way, shift in half crop widths, turn in degrees.
-_ZOOM, _SHIFT, _TURN = 0.12, 0.08, 8.0
 # A mouth's box is this many times as wide as the lips are.
 _MOUTH_BOX = 1.5
 
@@ -66,60 +65,6 @@ class Sample:
     audio: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A similarity of the picture plane: places p go to zoom * turn(p) + shift."""
-
-    zoom: float = 1.0
-    turn_deg: float = 0.0
-    shift_x: float = 0.0
-    shift_y: float = 0.0
-
-    @classmethod
-    def random(cls, random: np.random.Generator) -> "Scene":
-        """A small change; never smaller than the picture's middle, so that little border shows."""
-        return cls(
-            float(np.exp(random.uniform(-_ZOOM / 2, _ZOOM))),
-            float(random.normal(0, _TURN / 2)),
-            *(float(value) for value in random.uniform(-_SHIFT, _SHIFT, 2)),
-        )
-
-    def matrix(self) -> NDArray[np.float64]:
-        """Float64 [2, 3], in half crop widths."""
-        angle = np.deg2rad(self.turn_deg)
-        linear = self.zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        return np.column_stack([linear, [self.shift_x, self.shift_y]])
-
-    def of_picture(self, picture: NDArray[np.generic]) -> NDArray[np.generic]:
-        """`picture`, [256, 256] or [256, 256, C], moved; its border repeats."""
-        if self == Scene():
-            return picture
-        places = self.matrix()
-        half, middle = CROP_SIZE / 2, (CROP_SIZE - 1) / 2
-        shift = half * places[:, 2] + middle - places[:, :2] @ np.full(2, middle)
-        moved: NDArray[np.generic] = cv2.warpAffine(
-            picture,
-            np.column_stack([places[:, :2], shift]),
-            (CROP_SIZE, CROP_SIZE),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
-        return moved
-
-    def of_params(self, params: FaceParams) -> FaceParams:
-        """`params` seen through the moved camera."""
-        if self == Scene():
-            return params
-        places = self.matrix()
-        turn = np.eye(3)
-        turn[:2, :2] = places[:, :2] / self.zoom
-        quaternion = matrix_to_quaternion(turn @ quaternion_to_matrix(params.quaternion))
-        camera = np.concatenate(
-            [quaternion, [params.scale * self.zoom], places[:, :2] @ params.translation + places[:, 2]]
-        )
-        return replace(params, camera=camera.astype(np.float32))
-
-
 class SampleMaker:
     """Makes samples of segments; holds what is the same for all of them."""
 
@@ -132,6 +77,7 @@ class SampleMaker:
         teaches: bool = False,
         masks: bool = False,
         hears: bool = False,
+        drifts: bool = False,
     ) -> None:
         """Prepares to read from `prepared`.
 
@@ -142,9 +88,11 @@ class SampleMaker:
             teaches: whether samples have the flow teacher's lesson.
             masks: whether samples say where the person is.
             hears: whether samples have sound; what it says is computed now, if no earlier run has kept it.
+            drifts: whether geometry may know how far what is no face has moved; found now, if no earlier run has.
         """
         self._teaches, self._masks = teaches, masks
-        self._speech = SpeechOfSet(prepared) if hears else None
+        self._speech = speech_rows(prepared) if hears else None
+        self._drift = drift_rows(prepared) if drifts else None
         self._prepared = prepared
         self._renderer = renderer
         self._past_frames = past_frames
@@ -156,6 +104,8 @@ class SampleMaker:
         references: NDArray[np.integer],
         frames: NDArray[np.integer],
         scene: Scene | None = None,
+        *,
+        drifts: bool = True,
     ) -> Sample:
         """One sample.
 
@@ -164,6 +114,7 @@ class SampleMaker:
             references: [K], indices into the segment's `reference_frames`.
             frames: [T], indices of the driving frames.
             scene: how pictures and cameras are moved, not at all if left out.
+            drifts: whether this sample's geometry follows drift, where the maker knows it.
         """
         scene = scene or Scene()
         prepared, identity = self._prepared, segment.identity
@@ -178,7 +129,12 @@ class SampleMaker:
             FlowPrior(self._model, identity, params, person.astype(np.float32))
             for params, person in zip(reference_params, people, strict=True)
         ]
-        geometry = [self._driving(segment, int(frame), scene, priors, reference_points) for frame in frames]
+        geometry = [
+            self._driving(segment, int(frame), scene, priors, reference_points, drift)
+            for frame, drift in zip(
+                frames, self._drifts(segment, reference_frames, frames, drifts), strict=True
+            )
+        ]
         codes, grids, uncovered, mouths, mouth_boxes, face_boxes, points = zip(*geometry, strict=True)
 
         def pictures(indices: list[int]) -> list[NDArray[Any]]:
@@ -203,11 +159,22 @@ class SampleMaker:
             audio=self._audio(segment, frames),
         )
 
+    def _drifts(
+        self, segment: Segment, references: list[int], frames: NDArray[np.integer], drifts: bool
+    ) -> NDArray[np.int16]:
+        """Int16 [T, K, 8, 8, 2]: the drift of each frame less that of each reference."""
+        if self._drift is None or not drifts:
+            return np.zeros((len(frames), len(references), *DRIFT_SHAPE), np.int16)
+        of_references = self._drift.of(segment, np.array(references))
+        difference: NDArray[np.int16] = self._drift.of(segment, frames)[:, None] - of_references
+        return difference
+
     def _audio(self, segment: Segment, frames: NDArray[np.integer]) -> NDArray[np.float32]:
         """Float32 [T, 300], or [T, 0]."""
         if self._speech is None:
             return np.zeros((len(frames), 0), np.float32)
-        return self._speech.of(segment, frames)
+        audio: NDArray[np.float32] = self._speech.of(segment, frames)
+        return audio
 
     def _person(
         self, references: list[NDArray[np.generic]], truth: NDArray[np.uint8], points: NDArray[np.float32]
@@ -242,13 +209,20 @@ class SampleMaker:
         scene: Scene,
         priors: list[FlowPrior],
         reference_points: list[NDArray[np.float32]],
+        drifts: NDArray[np.int16],
     ) -> tuple[NDArray[np.generic], ...]:
-        """Code, grids, uncovered, mouths, mouth box, face box and projected points of one driving frame."""
+        """Code, grids, uncovered, mouths, mouth box, face box and projected points of one driving frame.
+
+        Args: drifts: int16 [K, 8, 8, 2], what is no face has moved so far since each reference.
+        """
         stack = [max(frame - back, 0) for back in range(self._past_frames + 1)]
         poses = self._prepared.params(segment)
         params = [scene.of_params(FaceParams.from_array(poses[index])) for index in stack]
         points = [project(self._model, segment.identity, item) for item in params]
-        found = [prior.prior(params[0], points[0]) for prior in priors]
+        found = [
+            moved_prior(prior.prior(params[0], points[0]), scene.of_drift(drift))
+            for prior, drift in zip(priors, drifts, strict=True)
+        ]
         return (
             np.concatenate([_planes([self._renderer.draw(item)])[0] for item in points]),
             np.stack([prior.source_grid for prior in found]).astype(np.float32),

@@ -231,6 +231,7 @@ class Trainer:
             config.run.validation_pairs,
             self._perceptual,
             hears=config.hears,
+            drifts=config.data.drift > 0,
         )
         return validation if len(validation) else None
 

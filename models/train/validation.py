@@ -54,12 +54,23 @@ class Validation:
         perceptual: PerceptualDistance | None,
         *,
         hears: bool = False,
+        drifts: bool = False,
     ) -> None:
-        """Args: pairs: how many, at most; perceptual: without it that score is NaN; hears: whether there is sound."""
+        """Prepares the pairs.
+
+        Args:
+            folder: the training set.
+            network: what the generator is told.
+            held_out: share of the people that the pairs are of.
+            pairs: how many, at most.
+            perceptual: without it that score is NaN.
+            hears: whether there is sound.
+            drifts: whether geometry follows drift.
+        """
         prepared = PreparedSet.open(folder)
         people = held_out_people(prepared, held_out)
         renderer = CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze)
-        maker = SampleMaker(prepared, renderer, past_frames=network.past_frames, hears=hears)
+        maker = SampleMaker(prepared, renderer, past_frames=network.past_frames, hears=hears, drifts=drifts)
         segments = [segment for segment in prepared.segments if segment.person in people]
         each = -(-pairs // max(len(segments), 1))
         samples = []
