@@ -438,6 +438,13 @@ def test_references_may_be_the_nearest_ones(data: Path, monkeypatch: pytest.Monk
         assert sum(is_sorted) == 12 if near else 0 < sum(is_sorted) < 12
 
 
+def test_equal_poses_are_no_distance_apart() -> None:
+    # Its square is a little more than one.
+    pose = np.zeros(37, np.float32)
+    pose[28:32] = np.float32([0.5, 0.5, 0.5, 0.5]) * np.float32(1 + 1e-6)
+    assert pose_distance(pose, pose) == 0
+
+
 def test_bf16_is_used_where_it_is_faster(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for seconds, expected in (({True: 0.1, False: 0.2}, True), ({True: 0.2, False: 0.1}, False)):
         monkeypatch.setattr(device, "_seconds", lambda *_, bf16, seconds=seconds: seconds[bf16])
