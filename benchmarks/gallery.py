@@ -92,7 +92,10 @@ class _Person:
         return clip_row(
             self._avatar.picture_rgb,
             [
-                {"driving": frame.picture_rgb, "drawn": self._draw(DRIVEN, frame.params)}
+                {
+                    "driving": frame.picture_rgb,
+                    "drawn": self._draw(DRIVEN, frame.params, audio=frame.audio),
+                }
                 for frame, _ in placed(driver, self._reference.params).frames
             ],
         )
@@ -111,8 +114,14 @@ class _Person:
             yield what, edit, apply_edit(self._model, reference.params, edit)
         yield FRONTAL, FaceEdit(), facing_front(reference.params)
 
-    def _draw(self, what: str, params: FaceParams, movements: list[str] | None = None) -> NDArray[np.uint8]:
-        picture = self._avatar.draw(params)
+    def _draw(
+        self,
+        what: str,
+        params: FaceParams,
+        movements: list[str] | None = None,
+        audio: NDArray[np.float32] | None = None,
+    ) -> NDArray[np.uint8]:
+        picture = self._avatar.draw(params, audio)
         change = np.abs(picture.astype(np.int16) - self._avatar.picture_rgb).mean()
         seen, before = self._observer.see(picture, self._reference.identity), self._at_rest
         gains = {}
@@ -131,7 +140,8 @@ def bench_gallery(options: GalleryOptions) -> int:
         UsageError: there are fewer than two people.
     """
     model = MorphableModel.load()
-    clips = _read_people(model, options)
+    hears = OnnxGenerator(options.generator, provider=options.provider).needs("audio")
+    clips = _read_people(model, options, hears=hears)
     options.output.mkdir(parents=True, exist_ok=True)
     observer = Observer(model)
     driven, edited, verdicts = {}, {}, {}
@@ -166,7 +176,7 @@ def summary(verdicts: list[Verdict]) -> str:
     return line + f", changed by {np.mean([item.change_levels for item in verdicts]):.1f} levels\n"
 
 
-def _read_people(model: MorphableModel, options: GalleryOptions) -> dict[str, ClipFrames]:
+def _read_people(model: MorphableModel, options: GalleryOptions, *, hears: bool) -> dict[str, ClipFrames]:
     """One clip of each of the people chosen, by name."""
     first_clips: dict[Path, tuple[str, Path]] = {}
     for name, path in find_clips(options.clips).items():
@@ -183,7 +193,7 @@ def _read_people(model: MorphableModel, options: GalleryOptions) -> dict[str, Cl
         [list(first_clips.values())[index] for index in spread], desc="reading", unit="clip"
     ):
         try:
-            found[name] = read_clip(path, Sampling(every=_APART, frames=MOMENTS), tracker, model)
+            found[name] = read_clip(path, Sampling(every=_APART, frames=MOMENTS), tracker, model, hears=hears)
         except FaceError as exc:
             sys.stderr.write(f"{name} is left out: {exc}\n")
     if len(found) < 2:
