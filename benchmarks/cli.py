@@ -10,11 +10,11 @@ from headgan.benchmarks.cut_command import CutOptions, bench_cut
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.lips_command import LipsOptions, bench_lips
-from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
 from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate_distortion
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
+from headgan.benchmarks.references_command import ReferencesOptions, bench_references
 from headgan.benchmarks.said_command import SaidOptions, bench_said
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
@@ -111,11 +111,11 @@ COMMANDS = (
         "headgan-bench scene clip.mp4 -o report/",
     ),
     Command(
-        ("memory",),
-        MemoryOptions,
-        bench_memory,
+        ("references",),
+        ReferencesOptions,
+        bench_references,
         "What a reference memory brings, by its size and second by second of a call.",
-        "headgan-bench memory clips/ -o report/",
+        "headgan-bench references clips/ -o report/",
     ),
     Command(
         ("reference-coding",),

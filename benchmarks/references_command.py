@@ -1,4 +1,4 @@
-"""`headgan-bench memory`: clips in, what a reference memory brings out, by its size and in the course of a call."""
+"""`headgan-bench references`: clips in, what a reference memory brings out, by its size and in the course of a call."""
 
 import json
 import sys
@@ -14,16 +14,16 @@ from tqdm import tqdm
 
 from headgan.benchmarks.figure import new_figure
 from headgan.benchmarks.kept import Kept, file_state, shipped_networks
-from headgan.benchmarks.memory_course import FIRST_ONLY, QUALITY, Course, play_course
-from headgan.benchmarks.memory_curve import (
+from headgan.benchmarks.number_list import numbers_in
+from headgan.benchmarks.references_course import FIRST_ONLY, QUALITY, Course, play_course
+from headgan.benchmarks.references_curve import (
     CurveSettings,
     curve_report,
     curve_table,
     measure_curve,
     seconds_of,
 )
-from headgan.benchmarks.memory_plots import draw_courses, draw_curve
-from headgan.benchmarks.number_list import numbers_in
+from headgan.benchmarks.references_plots import draw_courses, draw_curve
 from headgan.benchmarks.report_files import make_folder, write_text
 from headgan.codec.memory import check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
@@ -42,8 +42,8 @@ _SHOWN = 6
 
 
 @dataclass(frozen=True)
-class MemoryOptions:
-    """Options of `headgan-bench memory`."""
+class ReferencesOptions:
+    """Options of `headgan-bench references`."""
 
     clips: tuple[Path, ...] = argument("clips, or folders of them", many=True)
     output: Path = required("folder for the report", flag="-o", metavar="DIR")
@@ -59,10 +59,10 @@ class MemoryOptions:
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
 
 
-def bench_memory(options: MemoryOptions) -> int:
+def bench_references(options: ReferencesOptions) -> int:
     """Writes metrics.json, table.md, curve.png, and for each clip that is followed course_NAME.png and its sheet."""
     sizes, budgets = _checked(options)
-    new_figure("memory", 1, 1)
+    new_figure("references", 1, 1)
     clips = find_clips(options.clips)
     make_folder(options.output)
     settings = CurveSettings(options.kbps, options.every, options.perceptual, options.provider)
@@ -107,7 +107,7 @@ def course_table(followed: Mapping[str, list[Course]]) -> str:
 
 
 def _follow(
-    options: MemoryOptions, clips: Mapping[str, Path], budgets: list[float]
+    options: ReferencesOptions, clips: Mapping[str, Path], budgets: list[float]
 ) -> dict[str, list[Course]]:
     """The courses of the longest clips by name, the one without a budget first; draws them."""
     longest = sorted(clips, key=lambda name: -seconds_of(clips[name]))[: options.longest]
@@ -128,7 +128,7 @@ def _follow(
 class _Player:
     """Plays calls, and keeps what came of them."""
 
-    def __init__(self, options: MemoryOptions) -> None:
+    def __init__(self, options: ReferencesOptions) -> None:
         self._options = options
         self._kept = Kept(options.output / "courses")
         self._seen: tuple[Path, SeenClip] | None = None
@@ -180,7 +180,7 @@ class _Player:
         return OnnxGenerator(provider=self._options.provider)
 
 
-def _checked(options: MemoryOptions) -> tuple[list[int], list[float]]:
+def _checked(options: ReferencesOptions) -> tuple[list[int], list[float]]:
     """Sizes and budgets, in rising order."""
     for name, lowest in (("every", 1), ("step", 1), ("perceptual", 0), ("longest", 0)):
         if getattr(options, name) < lowest:
