@@ -297,7 +297,18 @@ def test_the_report_has_curve_and_courses(tmp_path: Path, capsys: pytest.Capture
     clips, output = tmp_path / "clips", tmp_path / "report"
     write_clip(clips / "turns.mp4")
     write_clip(clips / "short.mp4", tuple(range(60, 92)))
-    words = ["references", str(clips), "-o", str(output), "--references", "4,1", "--kbps", "100", "--every", "15"]
+    words = [
+        "references",
+        str(clips),
+        "-o",
+        str(output),
+        "--references",
+        "4,1",
+        "--kbps",
+        "100",
+        "--every",
+        "15",
+    ]
     words += ["--budgets", "100", "--longest", "1", "--step", "10"]
     assert main(words) == 0
     text = capsys.readouterr().out
