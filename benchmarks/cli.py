@@ -12,6 +12,7 @@ from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
 from headgan.benchmarks.latency_command import LatencyOptions, bench_latency
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.lips_command import LipsOptions, bench_lips
+from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
 from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
 from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate_distortion
@@ -24,6 +25,7 @@ from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
 from headgan.benchmarks.talk_command import TalkOptions, bench_talk
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
+from headgan.benchmarks.two_way_command import TwoWayOptions, bench_two_way
 from headgan.benchmarks.voice_command import VoiceOptions, bench_voice
 from headgan.proto.commands import Command, run_commands
 
@@ -43,6 +45,27 @@ COMMANDS = (
         "headgan-bench latency clips/ -o report/",
     ),
     Command(
+        ("bandwidth",),
+        BandwidthOptions,
+        bench_bandwidth,
+        "What a call puts on the wire, second by second, with one, two and three frames a packet.",
+        "headgan-bench bandwidth clip.mp4 -o report/",
+    ),
+    Command(
+        ("two-way",),
+        TwoWayOptions,
+        bench_two_way,
+        "A call in both directions at once, four processes: does this machine hold it?",
+        "headgan-bench two-way clip.mp4 -o report/",
+    ),
+    Command(
+        ("memory",),
+        MemoryOptions,
+        bench_memory,
+        "How long the two commands take to start, and how much memory they then have.",
+        "headgan-bench memory clip.mp4 -o report/",
+    ),
+    Command(
         ("report",),
         ReportOptions,
         bench_report,
@@ -55,13 +78,6 @@ COMMANDS = (
         bench_calls,
         "Send clips through calls on this machine: rates, latency, fidelity, a sheet of frames.",
         "headgan-bench call clips/ -o report/",
-    ),
-    Command(
-        ("bandwidth",),
-        BandwidthOptions,
-        bench_bandwidth,
-        "What a call puts on the wire, second by second, with one, two and three frames a packet.",
-        "headgan-bench bandwidth clip.mp4 -o report/",
     ),
     Command(
         ("endurance",),

@@ -27,6 +27,7 @@ from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.proto.errors import HeadganError, UsageError
 from headgan.proto.options import argument, option, required
 from headgan.proto.program import check_writable
+from headgan.receiver.choose_generator import DRAW_CHOICES
 
 SILENT, VOICE = "silent", "voice"
 _VERSION = 1
@@ -42,6 +43,7 @@ class LatencyOptions:
         20.0, "how long each call lasts, its start included; the clip is played over and over"
     )
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
+    draw: str = option("auto", "what draws, as headgan-recv has it", choices=DRAW_CHOICES)
     json: Path | None = option(None, "the numbers by their keys alone, JSON", metavar="FILE")
 
 
@@ -61,7 +63,7 @@ def bench_latency(options: LatencyOptions) -> int:
     ]
     for name, clip, sound in tqdm(wanted, desc="calls", unit="call"):
         depends = {"clip": file_state(clip), "seconds": options.seconds, "provider": options.provider}
-        depends |= {"sound": sound, "networks": shipped_networks(), "version": _VERSION}
+        depends |= {"draw": options.draw, "sound": sound, "networks": shipped_networks(), "version": _VERSION}
 
         def measure(clip: Path = clip, name: str = name, sound: str = sound) -> dict[str, Any]:
             return measure_call(_call(clip, options, options.output / f"{name}_{sound}", sound))
@@ -88,7 +90,7 @@ def _call(clip: Path, options: LatencyOptions, folder: Path, sound: str) -> Call
         folder,
         duration_s=options.seconds,
         loop_s=options.seconds,
-        receiver_options=("--viewer", "web", "--provider", options.provider),
+        receiver_options=("--viewer", "web", "--provider", options.provider, "--draw", options.draw),
         sender_options=heard,
         receiver_program=timed_words("receiver"),
         sender_program=timed_words("sender"),
@@ -154,4 +156,8 @@ def summarise(calls: Mapping[str, Mapping[str, dict[str, Any]]]) -> Performance:
         ]
     if not figures:
         raise HeadganError("no call was made")
-    return Performance("headgan-bench latency", figures, {"calls": calls})
+    drawn_by = sorted(
+        {f"{call['generator']} on {call['provider']}" for of in calls.values() for call in of.values()}
+    )
+    notes = [f"The pictures of the calls from camera to display were drawn by {' and '.join(drawn_by)}."]
+    return Performance("headgan-bench latency", figures, {"calls": calls}, notes)

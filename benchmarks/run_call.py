@@ -14,8 +14,8 @@ from headgan.benchmarks.machine import read_cpu_time
 from headgan.proto.errors import PeerError
 
 # Longer than any part of a call takes that does not depend on the clip.
-_START_LIMIT_S = 60.0
-_END_LIMIT_S = 15.0
+START_LIMIT_S = 60.0
+END_LIMIT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -88,10 +88,10 @@ def run_call(
             if loop_s is not None:
                 wait_running(sender, "headgan-send", sender_log, loop_s)
                 sender.send_signal(signal.SIGINT)
-            finish_child(sender, "headgan-send", sender_log, duration_s + _START_LIMIT_S)
+            finish_child(sender, "headgan-send", sender_log, duration_s + START_LIMIT_S)
         finally:
             end_child(sender)
-        finish_child(receiver, "headgan-recv", receiver_log, _END_LIMIT_S)
+        finish_child(receiver, "headgan-recv", receiver_log, END_LIMIT_S)
     finally:
         end_child(receiver)
     sender_stats, receiver_stats = (json.loads(paths[name].read_text()) for name in ("s.json", "r.json"))
@@ -111,7 +111,7 @@ def wait_for_port(process: Process, port: int, log: Path, every_s: float = 0.1) 
     Raises:
         PeerError: it does not.
     """
-    deadline_s = time.monotonic() + _START_LIMIT_S
+    deadline_s = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
             raise PeerError(f"headgan-recv ended at its start: {last_line(log)}")
@@ -119,7 +119,7 @@ def wait_for_port(process: Process, port: int, log: Path, every_s: float = 0.1) 
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(every_s)
-    raise PeerError(f"headgan-recv did not start within {_START_LIMIT_S:.0f} s: {last_line(log)}")
+    raise PeerError(f"headgan-recv did not start within {START_LIMIT_S:.0f} s: {last_line(log)}")
 
 
 def free_port() -> int:
