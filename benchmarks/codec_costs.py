@@ -49,13 +49,17 @@ def run_codec(plan: CodecPlan) -> dict[str, Any]:
     encoder, decoder = _open_encoder(encoder_name, options), av.CodecContext.create(decoder_name, "r")
     decoder.thread_count = 1
     crops, times = CropFile(Path(plan.folder)), StageTimes(monotonic_ms)
-    sizes, quality, cost = [], [], Cost(0.0, 0.0)
+    sizes: list[int] = []
+    quality: list[float] = []
+    cost = Cost(0.0, 0.0)
     try:
         for place in tqdm(range(WARM_UP + plan.frames), desc=plan.codec, unit="frame", leave=False):
             crop = crops.read(place)
             if place == WARM_UP:
                 times.clear()
-                sizes, quality, cost = [], [], Cost(0.0, 0.0)
+                sizes.clear()
+                quality.clear()
+                cost = Cost(0.0, 0.0)
             before = Cost.now()
             with times.measure("encode"):
                 data = _encode(encoder, crop, place)

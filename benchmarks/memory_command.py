@@ -19,7 +19,7 @@ from tqdm import tqdm
 from headgan.benchmarks.children import end_child, hang_up, last_line, start_child
 from headgan.benchmarks.fps_command import ALL, chosen_providers
 from headgan.benchmarks.performance import Figure, Performance, write_performance
-from headgan.benchmarks.process_watch import check_psutil, resident_mb
+from headgan.benchmarks.process_watch import check_psutil, resident_mb, spent_s
 from headgan.benchmarks.report_files import make_folder
 from headgan.benchmarks.run_call import START_LIMIT_S, command_words, free_port, wait_for_port
 from headgan.benchmarks.stage_bars import draw_bars
@@ -90,9 +90,9 @@ def start_receiver(provider: str, folder: Path) -> dict[str, float]:
     child = start_child([*words, "--provider", provider], log)
     try:
         wait_for_port(child, port, log, _EVERY_S)
-        start_s = time.perf_counter() - began_s
+        start_s, cpu_s = time.perf_counter() - began_s, spent_s(child)
         time.sleep(_SETTLE_S)
-        return {"start_s": round(start_s, 3), **resident_mb(child)}
+        return {"start_s": round(start_s, 3), "cpu_s": cpu_s, **resident_mb(child)}
     finally:
         hang_up(child, _HANG_UP_S)
 
@@ -118,9 +118,9 @@ def start_sender(clip: Path, folder: Path) -> dict[str, float]:
                     waited_s = time.perf_counter() - began_s
                     if child.poll() is not None or waited_s > START_LIMIT_S:
                         raise HeadganError(f"headgan-send did not call: {last_line(log)}") from None
-            start_s = time.perf_counter() - began_s
+            start_s, cpu_s = time.perf_counter() - began_s, spent_s(child)
             with connection:
-                return {"start_s": round(start_s, 3), **resident_mb(child)}
+                return {"start_s": round(start_s, 3), "cpu_s": cpu_s, **resident_mb(child)}
         finally:
             end_child(child)
 
@@ -131,9 +131,12 @@ def summarise(runs: Mapping[str, list[dict[str, float]]], skipped: Mapping[str, 
     for name, of in runs.items():
         label = name.replace(".", " on ")
         ready = "takes calls" if name.startswith("receiver") else "has found the face and calls"
-        start_s, rss = (round(median(run[what] for run in of), 3) for what in ("start_s", "rss"))
+        start_s, cpu_s, rss = (
+            round(median(run[what] for run in of), 3) for what in ("start_s", "cpu_s", "rss")
+        )
         figures += [
             Figure(f"{name}.start_s", start_s, f"{label}: from its start until it {ready}", "s"),
+            Figure(f"{name}.start_cpu_s", cpu_s, f"{label}: processor time of that", "s"),
             Figure(f"{name}.start_rss_mb", rss, f"{label}: its memory then", "MB"),
         ]
         if all("own" in run for run in of):

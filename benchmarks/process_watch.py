@@ -21,6 +21,14 @@ def check_psutil(command: str) -> None:
         raise UsageError(f"{command} needs psutil; run: pip install 'headgan[bench]'") from exc
 
 
+def spent_s(process: Process) -> float:
+    """Processor time of a running process on all cores."""
+    import psutil
+
+    spent = psutil.Process(process.pid).cpu_times()
+    return float(spent.user + spent.system)
+
+
 def resident_mb(process: Process) -> dict[str, float]:
     """Memory of a running process in MB of 10**6 bytes: `rss`, in RAM, and `own`, that no other process shares."""
     import psutil

@@ -67,8 +67,8 @@ def performance_text(reports: Sequence[tuple[dict[str, Any], Performance]]) -> s
     for run, measured in reports:
         of_machines.setdefault(machine_line(run), []).append(measured)
     parts = []
-    for machine, measured in of_machines.items():
-        ordered = sorted(measured, key=_place)
+    for machine, on_it in of_machines.items():
+        ordered = sorted(on_it, key=_place)
         rows = [
             row_of(figure, one.command) for one in ordered for figure in one.figures if not figure.is_detail
         ]
