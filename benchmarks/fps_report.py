@@ -37,7 +37,12 @@ def _sender(name: str, result: Mapping[str, Any]) -> list[Figure]:
             f"{name}.fps", result["fps"], "sender alone, one thread, decoding the clip", "frames a second"
         ),
         Figure(f"{name}.ms", result["ms"], "sender without the camera's decoder, mean", "ms a frame"),
-        Figure(f"{name}.cpu_ms", result["cpu_ms"], "of it processor time", "ms a frame"),
+        Figure(
+            f"{name}.cpu_ms",
+            result["cpu_ms"],
+            "sender without the camera's decoder, processor time",
+            "ms a frame",
+        ),
         Figure(
             f"{name}.cores", result["cores_at_25_fps"], "cores that a sender keeps busy at 25 fps", "cores"
         ),
@@ -62,6 +67,7 @@ def _receiver(name: str, result: Mapping[str, Any]) -> list[Figure]:
     figures = [
         Figure(f"{name}.fps", result["fps"], f"{label}, one thread", "frames a second"),
         Figure(f"{name}.ms", result["ms"], label, "ms a frame", True),
+        Figure(f"{name}.cpu_ms", result["cpu_ms"], f"{label}: processor time", "ms a frame", bool(kind)),
         Figure(
             f"{name}.cores", result["cores_at_25_fps"], f"{label}: cores busy at 25 fps", "cores", bool(kind)
         ),

@@ -1,5 +1,6 @@
 """Processes in, what they and the whole machine cost while they run out: processor time, memory, idle time."""
 
+import os
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -74,7 +75,10 @@ class ProcessWatch:
                 course.at_s.append(time.monotonic())
 
     def report(self) -> dict[str, Any]:
-        """Cores and memory of each process, and what share of the machine's time was idle; ready for JSON."""
+        """Cores and memory of each process, and where the rest of the machine's time went; ready for JSON.
+
+        `idle` and `stolen` are shares of it, `others_cores` what programs other than these kept busy.
+        """
         processes = {}
         for name, course in self._courses.items():
             if len(course.at_s) < 2:
@@ -85,8 +89,9 @@ class ProcessWatch:
                 "rss_mb": round(course.rss_mb[-1], 1),
                 "rss_most_mb": round(max(course.rss_mb), 1),
             }
-        return {
-            "processes": processes,
-            "idle": self._last.idle_since(self._first),
-            "stolen": self._last.stolen_since(self._first),
-        }
+        idle, stolen = self._last.idle_since(self._first), self._last.stolen_since(self._first)
+        others = None
+        if idle is not None and stolen is not None:
+            busy = (os.cpu_count() or 1) * (1 - idle - stolen)
+            others = round(max(0.0, busy - sum(one["cores"] for one in processes.values())), 3)
+        return {"processes": processes, "idle": idle, "stolen": stolen, "others_cores": others}

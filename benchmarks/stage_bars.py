@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from headgan.benchmarks.figure import new_figure, save_figure
 
+Bars = Mapping[str, Mapping[str, float]]
 # A stage below this share of the longest bar has no room for its number.
 _ROOM = 0.04
-_COLOURS = 20
 
 
-def draw_bars(command: str, bars: Mapping[str, Mapping[str, float]], path: Path, title: str) -> None:
+def draw_bars(command: str, bars: Bars, path: Path, title: str) -> None:
     """Writes the PNG `path`.
 
     Args:
@@ -22,24 +23,42 @@ def draw_bars(command: str, bars: Mapping[str, Mapping[str, float]], path: Path,
     Raises:
         UsageError: matplotlib is not there.
     """
-    stages = list(dict.fromkeys(stage for bar in bars.values() for stage in bar))
-    longest = max((sum(bar.values()) for bar in bars.values()), default=0.0)
-    figure = new_figure(command, 11, 1.6 + 0.55 * len(bars) + 0.22 * (len(stages) // 4))
+    lines = 1 + len({stage for bar in bars.values() for stage in bar}) // 5
+    figure = new_figure(command, 11, 1.4 + 0.55 * len(bars) + 0.2 * lines)
     axes = figure.subplots(1, 1)
-    import matplotlib
-
-    colours = matplotlib.colormaps["tab20"]
-    for number, stage in enumerate(stages):
-        for place, bar in enumerate(bars.values()):
-            width = max(bar.get(stage, 0.0), 0.0)
-            left = sum(max(bar.get(before, 0.0), 0.0) for before in stages[:number])
-            name = stage if place == 0 else None
-            axes.barh(place, width, left=left, color=colours(number % _COLOURS), label=name, height=0.7)
-            if width > _ROOM * longest:
-                axes.text(left + width / 2, place, f"{width:.1f}", ha="center", va="center", fontsize=7)
-    axes.set_yticks(range(len(bars)), list(bars))
-    axes.invert_yaxis()
-    axes.set(xlabel="milliseconds a frame", title=title)
-    axes.grid(axis="x", alpha=0.3)
+    stack_bars(axes, bars)
+    axes.set_title(title)
     figure.legend(loc="outside lower center", ncols=5, fontsize=7)
     save_figure(figure, path)
+
+
+def stack_bars(axes: Any, bars: Bars) -> None:  # noqa: ANN401 - matplotlib is an extra
+    """Draws the bars into matplotlib's `axes`; the legend is left to the caller."""
+    import matplotlib
+
+    # More stages than any one of its palettes has colours.
+    palettes: Any = matplotlib.colormaps
+    colours = [*palettes["tab20"].colors, *palettes["tab20b"].colors]
+    stages = list(dict.fromkeys(stage for bar in bars.values() for stage in bar))
+    longest = max((sum(bar.values()) for bar in bars.values()), default=0.0)
+    lefts = dict.fromkeys(bars, 0.0)
+    for number, stage in enumerate(stages):
+        widths = {name: max(bar.get(stage, 0.0), 0.0) for name, bar in bars.items()}
+        colour = colours[number % len(colours)]
+        axes.barh(
+            range(len(bars)),
+            list(widths.values()),
+            left=list(lefts.values()),
+            color=colour,
+            label=stage,
+            height=0.7,
+        )
+        for place, (name, width) in enumerate(widths.items()):
+            if width > _ROOM * longest:
+                middle = lefts[name] + width / 2
+                axes.text(middle, place, f"{width:.1f}", ha="center", va="center", fontsize=7)
+            lefts[name] += width
+    axes.set_yticks(range(len(bars)), list(bars))
+    axes.invert_yaxis()
+    axes.set_xlabel("milliseconds")
+    axes.grid(axis="x", alpha=0.3)

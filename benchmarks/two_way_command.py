@@ -14,6 +14,7 @@ from headgan.benchmarks.latency_legs import LEGS, join_rows, summarise_legs
 from headgan.benchmarks.performance import Figure, Performance, write_performance
 from headgan.benchmarks.process_watch import check_psutil
 from headgan.benchmarks.report_files import make_folder
+from headgan.benchmarks.stage_bars import stack_bars
 from headgan.benchmarks.two_way_call import DIRECTIONS, TwoWayFiles, run_two_way
 from headgan.codec.video import probe_video
 from headgan.models.runtime import PROVIDER_CHOICES
@@ -134,6 +135,10 @@ def summarise(call: dict[str, Any]) -> Performance:
         label = f"two-way call, camera to display, {words}"
         figures.append(Figure(f"two_way.latency_ms.{name}", max(values, default=None), label, "ms"))
     figures.append(Figure("two_way.idle_percent", idle, "two-way call, time of all cores left idle", "%"))
+    others = cost["others_cores"]
+    figures.append(
+        Figure("two_way.others_cores", others, "two-way call, cores that other programs took", "cores")
+    )
     for name, process in cost["processes"].items():
         key = f"two_way.{name.replace(' ', '_')}"
         figures.append(Figure(f"{key}.cores", process["cores"], f"two-way call, {name}", "cores"))
@@ -145,17 +150,17 @@ def summarise(call: dict[str, Any]) -> Performance:
 
 def _draw(figure: Any, call: dict[str, Any]) -> None:  # noqa: ANN401 - matplotlib is an extra
     """Frames a second over the call above, where each millisecond goes below."""
-    above, below = figure.subplots(2, 1, height_ratios=(1, 1))
+    above, below = figure.subplots(2, 1)
     for direction, one in call["directions"].items():
-        above.plot(one["fps_course"], label=direction)
+        above.plot(one["fps_course"], marker=".", label=direction)
     above.set(xlabel="beginning of 10 s, seconds", ylabel="pictures a second", title="two-way call")
     above.set_ylim(bottom=0)
     above.legend(fontsize=8)
     above.grid(alpha=0.3)
-    left = np.zeros(len(call["directions"]))
-    for leg in LEGS:
-        widths = np.array([one["legs_ms"][leg]["mean"] for one in call["directions"].values()]).clip(min=0)
-        below.barh(list(call["directions"]), widths, left=left, label=leg)
-        left += widths
-    below.set(xlabel="milliseconds from camera to display, mean over frames")
-    below.legend(fontsize=7, ncols=4)
+    bars = {
+        direction: {leg: one["legs_ms"][leg]["mean"] for leg in LEGS}
+        for direction, one in call["directions"].items()
+    }
+    stack_bars(below, bars)
+    below.set_xlabel("milliseconds from camera to display, mean over frames")
+    below.legend(fontsize=7, ncols=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))

@@ -227,7 +227,7 @@ def test_of_both_directions_the_worse_one_counts() -> None:
     good |= {"generator": "live", "provider": "cpu"}
     bad = {**good, "fps": 24.0, "fps_course": [24.0, 19.5], "latency_ms": {"p50": 60.0, "p95": 65.0}}
     process = {"cores": 0.5, "rss_mb": 200.0, "rss_most_mb": 250.0}
-    cost = {"processes": {"a sends": process}, "idle": 0.25, "stolen": 0.0}
+    cost = {"processes": {"a sends": process}, "idle": 0.25, "stolen": 0.0, "others_cores": 0.5}
     report = summarise_two_way({"directions": {"a to b": good, "b to a": bad}, "cost": cost})
     figures = {figure.key: figure.value for figure in report.figures}
     assert figures["two_way.fps"] == 24 and figures["two_way.fps_min"] == 19.5
