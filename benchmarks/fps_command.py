@@ -21,6 +21,7 @@ from headgan.benchmarks.kept import Kept, file_state, shipped_networks
 from headgan.benchmarks.paper_generator import paper_generator, why_no_paper
 from headgan.benchmarks.performance import Performance, write_performance
 from headgan.benchmarks.report_files import make_folder, write_text
+from headgan.benchmarks.sent_clip import SentClip
 from headgan.benchmarks.stage_bars import draw_bars
 from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR
 from headgan.models.runtime import PROVIDER_CHOICES, open_session
@@ -79,6 +80,8 @@ def bench_fps(options: FpsOptions) -> int:
     sent = make_folder(options.output / "sent")
     parts, missing = _parts(options, sent, providers)
     kept = Kept(options.output / "parts")
+    if not SentClip.is_in(sent):
+        kept.forget("sender")  # what is kept of it would leave nothing for a receiver
     depends = {"clip": file_state(options.clip), "networks": shipped_networks(), "version": _VERSION}
     results: dict[str, dict[str, Any]] = {}
     for part in tqdm(parts, desc="fps", unit="part"):

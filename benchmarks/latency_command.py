@@ -106,6 +106,8 @@ def measure_call(files: CallFiles) -> dict[str, Any]:
     sender, receiver = files.sender, files.receiver
     legs = join_rows(sender["moments"], receiver["moments"])
     check_legs(legs, receiver["latency_ms"])
+    if receiver["fps"] is None:
+        raise HeadganError("the call showed one picture only; give more --seconds")
     frames = receiver["frames"]
     return {
         "accounted": frames["sent"]

@@ -129,8 +129,8 @@ def run_sender(plan: SenderPlan) -> dict[str, Any]:
     half = SenderHalf(Path(plan.clip))
     folder = None if plan.folder is None else Path(plan.folder)
     crops = None if folder is None else CropFile(folder)
-    if crops is not None:
-        crops.clear()
+    if folder is not None:
+        SentClip.begin(folder)
     packets: list[bytes] = []
     cost = Cost(0.0, 0.0)
     own_ms: list[float] = []

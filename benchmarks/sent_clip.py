@@ -22,7 +22,7 @@ Picture = NDArray[np.uint8]
 # What a call has; and how many frames caches and clocks of the processor are given first.
 RATE_FPS = 25.0
 WARM_UP = 20
-_CROPS = "crops.rgb"
+_CROPS, _PACKETS = "crops.rgb", "packets.json"
 _SHAPE = (CROP_SIZE, CROP_SIZE, 3)
 
 
@@ -54,12 +54,23 @@ class SentClip:
         )
         np.save(folder / "expected.npy", np.stack(list(self.expected.values())))
         texts = {"packets": [packet.hex() for packet in self.packets], "expected": list(self.expected)}
-        (folder / "packets.json").write_text(json.dumps(texts))
+        (folder / _PACKETS).write_text(json.dumps(texts))
+
+    @staticmethod
+    def is_in(folder: Path) -> bool:
+        """Whether a whole one lies there."""
+        return (folder / _PACKETS).exists()
+
+    @staticmethod
+    def begin(folder: Path) -> None:
+        """Forgets what lies there: until the next one is whole, there is none."""
+        (folder / _PACKETS).unlink(missing_ok=True)
+        CropFile(folder).clear()
 
     @classmethod
     def read(cls, folder: Path) -> "SentClip":
         """What `write` left."""
-        texts = json.loads((folder / "packets.json").read_text())
+        texts = json.loads((folder / _PACKETS).read_text())
         with np.load(folder / "references.npz") as kept:
             faces = zip(kept["params"], kept["drifts"], strict=True)
             params = [replace(FaceParams.from_array(values), drift=drift) for values, drift in faces]

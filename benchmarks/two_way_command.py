@@ -80,6 +80,10 @@ def measure_two_way(files: TwoWayFiles) -> dict[str, Any]:
     for direction in DIRECTIONS:
         sender, receiver = files.senders[direction], files.receivers[direction]
         legs = join_rows(sender["moments"], receiver["moments"])
+        if not legs:
+            raise HeadganError(
+                f"{direction}: no frame of the call is known to both sides; give more --seconds"
+            )
         frames = receiver["frames"]
         directions[direction] = {
             "accounted": frames["sent"]

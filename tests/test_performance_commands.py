@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,9 @@ import numpy as np
 import pytest
 
 import headgan.models.reconstruct
+import headgan.receiver.cli
+import headgan.sender.cli
+from headgan.benchmarks.children import end_child, start_child
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.codec_costs import CODECS, run_codec
 from headgan.benchmarks.fps_command import CPU, chosen_providers
@@ -20,10 +24,13 @@ from headgan.benchmarks.latency_command import summarise as summarise_latency
 from headgan.benchmarks.memory_command import start_receiver
 from headgan.benchmarks.memory_command import summarise as summarise_memory
 from headgan.benchmarks.own_process import Cost, resident_mb
+from headgan.benchmarks.process_watch import ProcessWatch, spent_s
+from headgan.benchmarks.process_watch import resident_mb as resident_of
 from headgan.benchmarks.receiver_half import run_receiver
 from headgan.benchmarks.sent_clip import WARM_UP, CropFile, SentClip
 from headgan.benchmarks.stage_bars import draw_bars
 from headgan.benchmarks.stopwatches import FLOW, RENDER, WHOLE, drawing_watched, replaced
+from headgan.benchmarks.timed_side import main as timed_main
 from headgan.benchmarks.two_way_command import summarise as summarise_two_way
 from headgan.benchmarks.two_way_command import window_fps
 from headgan.codec.param_encoder import Face, ParamEncoder
@@ -36,6 +43,7 @@ from headgan.models.weights import weights_path
 from headgan.proto.errors import HeadganError, UsageError
 from headgan.proto.program import monotonic_ms
 from headgan.proto.wire import FrameMark, ParamPacket
+from headgan.receiver.silent_speaker import SilentSpeaker
 
 MODEL = MorphableModel.load()
 FRAMES = 24
@@ -197,6 +205,50 @@ def test_windows_tell_of_the_worst_ten_seconds() -> None:
     assert min(window_fps(gap)) == 20.0 and max(window_fps(gap)) == 25.0
     with pytest.raises(HeadganError, match="less than 10 s"):
         window_fps(even[:100])
+
+
+def test_a_side_tells_all_that_it_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = SimpleNamespace(rows=lambda: [{"capture_ms": 40}])
+    playback = SimpleNamespace(moments=moments, latencies=[SimpleNamespace(shown_ms=12.34)])
+    call = SimpleNamespace(moments=moments, playback=playback)
+    told: list[dict[str, Any]] = []
+    for cli, given in ((headgan.sender.cli, (call,)), (headgan.receiver.cli, (call, None))):
+        name = f"{cli.__name__.split('.')[1]}_stats"
+        monkeypatch.setattr(cli, name, lambda *_: {"role": "one"})
+
+        def fake_main(words: list[str], cli: Any = cli, name: str = name, given: Any = given) -> int:
+            assert words == ["--stats", "x"]
+            told.append(getattr(cli, name)(*given))
+            return 7
+
+        monkeypatch.setattr(cli, "main", fake_main)
+    monkeypatch.setattr(headgan.receiver.cli, "open_speaker", None)
+    assert timed_main(["sender", "--stats", "x"]) == timed_main(["receiver", "--stats", "x"]) == 7
+    assert told[0] == {"role": "one", "moments": [{"capture_ms": 40}]}
+    assert told[1] == {**told[0], "shown_ms": [12.3]}
+    receiver_cli: Any = headgan.receiver.cli
+    opened = receiver_cli.open_speaker(None, lambda samples, _play_ms: samples.fill(0))
+    assert isinstance(opened, SilentSpeaker)
+    opened.close()
+
+
+def test_a_watch_tells_what_processes_cost(tmp_path: Path, until: Callable[..., Any]) -> None:
+    busy = start_child([sys.executable, "-c", "while True: sum(range(1000))"], tmp_path / "log")
+    try:
+        until(lambda: spent_s(busy) > 0.05, 30)
+        watch = ProcessWatch({"busy": busy})
+        watch.look()
+        before_s = spent_s(busy)
+        until(lambda: spent_s(busy) > before_s + 0.1, 30)
+        watch.look()
+        assert resident_of(busy)["rss"] > 1
+    finally:
+        end_child(busy)
+    watch.look()  # it is gone, which is no error
+    report = watch.report()
+    assert 0 < report["processes"]["busy"]["cores"] < 1.5
+    assert report["processes"]["busy"]["rss_most_mb"] >= report["processes"]["busy"]["rss_mb"] > 1
+    assert report["idle"] is None or 0 <= report["idle"] <= 1
 
 
 def call_legs() -> dict[str, dict[str, float]]:
