@@ -15,14 +15,15 @@ from tqdm import tqdm
 
 from headgan.benchmarks.children import Process, end_child, finish_child, last_line, start_child
 from headgan.benchmarks.process_watch import ProcessWatch
-from headgan.benchmarks.run_call import END_LIMIT_S, free_port, wait_for_port
+from headgan.benchmarks.run_call import END_LIMIT_S, START_LIMIT_S, free_port, wait_for_port
 from headgan.benchmarks.timed_side import timed_words
 from headgan.proto.errors import HeadganError
 
 # Direction: who sends, who receives.
 DIRECTIONS = {"a to b": ("a", "b"), "b to a": ("b", "a")}
 # What is started and found out at the beginning is not what a call costs.
-BEGINNING_S = 8.0
+BEGINNING_S = 5.0
+_CONNECTED = "connected to"
 _LOOK_EVERY_S = 1.0
 _INTERRUPT = 2
 
@@ -45,7 +46,7 @@ class TwoWayFiles:
 def run_two_way(
     clip: Path, folder: Path, seconds: float, sender_options: list[str], receiver_options: list[str]
 ) -> TwoWayFiles:
-    """Calls for so many seconds, counted from when both senders were started, and hangs up.
+    """Calls for so many seconds, counted from when both senders were connected, and hangs up.
 
     Raises:
         HeadganError: a process failed or did not end.
@@ -70,6 +71,8 @@ def run_two_way(
         for direction, (by, _) in DIRECTIONS.items():
             send = ["--camera", str(clip), "--loop", "--peer", f"127.0.0.1:{ports[direction]}"]
             start(f"{by} sends", "sender", [*send, *sender_options])
+        for by, _ in DIRECTIONS.values():
+            _wait_connected(processes[f"{by} sends"], f"{by} sends", folder)
         cost = _watch(processes, folder, seconds)
         for name, process in processes.items():
             if name.endswith("sends"):
@@ -82,6 +85,20 @@ def run_two_way(
         {direction: stats[f"{to} receives"] for direction, (_, to) in DIRECTIONS.items()},
         cost,
     )
+
+
+def _wait_connected(process: Process, name: str, folder: Path) -> None:
+    """Waits until a headgan-send says that it is connected.
+
+    Raises:
+        HeadganError: it does not.
+    """
+    log = folder / f"{_file(name)}.log"
+    end_s = time.monotonic() + START_LIMIT_S
+    while _CONNECTED not in log.read_text(errors="replace"):
+        if process.poll() is not None or time.monotonic() > end_s:
+            raise HeadganError(f"{name}: it was not connected: {last_line(log)}")
+        time.sleep(_LOOK_EVERY_S / 10)
 
 
 def _watch(processes: dict[str, Process], folder: Path, seconds: float) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from headgan.receiver.choose_generator import DRAW_CHOICES
 
 WINDOW_S = 10.0
 _STEP_S = 1.0
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TwoWayOptions:
 
     clip: Path = argument("a clip with a face, which both ends play over and over")
     output: Path = required("folder for the report", flag="-o", metavar="DIR")
-    seconds: float = option(300.0, "how long the call lasts, its start included")
+    seconds: float = option(300.0, "how long the call lasts, once it is there")
     silent: bool = option(False, "no voice, also where the clip has one")
     provider: str = option("auto", "what runs the networks of both receivers", choices=PROVIDER_CHOICES)
     draw: str = option("auto", "what draws, as headgan-recv has it", choices=DRAW_CHOICES)
