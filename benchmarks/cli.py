@@ -7,7 +7,9 @@ from headgan.benchmarks.bandwidth_command import BandwidthOptions, bench_bandwid
 from headgan.benchmarks.call_command import CallOptions, EnduranceOptions, bench_calls, bench_endurance
 from headgan.benchmarks.compare_reports import CompareOptions, bench_compare
 from headgan.benchmarks.cut_command import CutOptions, bench_cut
+from headgan.benchmarks.fps_command import FpsOptions, bench_fps
 from headgan.benchmarks.gallery import GalleryOptions, bench_gallery
+from headgan.benchmarks.latency_command import LatencyOptions, bench_latency
 from headgan.benchmarks.learning_curve import LearningCurveOptions, bench_learning_curve
 from headgan.benchmarks.lips_command import LipsOptions, bench_lips
 from headgan.benchmarks.memory_command import MemoryOptions, bench_memory
@@ -15,23 +17,32 @@ from headgan.benchmarks.outage_command import OutageOptions, bench_outage
 from headgan.benchmarks.parameters_command import ParametersOptions, bench_parameters
 from headgan.benchmarks.rate_distortion import RateDistortionOptions, bench_rate_distortion
 from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_reference_coding
+from headgan.benchmarks.references_command import ReferencesOptions, bench_references
+from headgan.benchmarks.report_command import ReportOptions, bench_report
 from headgan.benchmarks.said_command import SaidOptions, bench_said
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
 from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
-from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.talk_command import TalkOptions, bench_talk
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
+from headgan.benchmarks.two_way_command import TwoWayOptions, bench_two_way
 from headgan.benchmarks.voice_command import VoiceOptions, bench_voice
 from headgan.proto.commands import Command, run_commands
 
 COMMANDS = (
     Command(
-        ("call",),
-        CallOptions,
-        bench_calls,
-        "Send clips through calls on this machine: rates, latency, fidelity, a sheet of frames.",
-        "headgan-bench call clips/ -o report/",
+        ("fps",),
+        FpsOptions,
+        bench_fps,
+        "How long each stage of a frame takes, sender and receiver, beside other codecs and networks.",
+        "headgan-bench fps clip.mp4 -o report/",
+    ),
+    Command(
+        ("latency",),
+        LatencyOptions,
+        bench_latency,
+        "From camera to display: how long, and where each millisecond goes.",
+        "headgan-bench latency clips/ -o report/",
     ),
     Command(
         ("bandwidth",),
@@ -39,6 +50,34 @@ COMMANDS = (
         bench_bandwidth,
         "What a call puts on the wire, second by second, with one, two and three frames a packet.",
         "headgan-bench bandwidth clip.mp4 -o report/",
+    ),
+    Command(
+        ("two-way",),
+        TwoWayOptions,
+        bench_two_way,
+        "A call in both directions at once, four processes: does this machine hold it?",
+        "headgan-bench two-way clip.mp4 -o report/",
+    ),
+    Command(
+        ("memory",),
+        MemoryOptions,
+        bench_memory,
+        "How long the two commands take to start, and how much memory they then have.",
+        "headgan-bench memory clip.mp4 -o report/",
+    ),
+    Command(
+        ("report",),
+        ReportOptions,
+        bench_report,
+        "One table of what fps, latency, two-way and memory measured, for a README.",
+        "headgan-bench report report/ --readme README.md",
+    ),
+    Command(
+        ("call",),
+        CallOptions,
+        bench_calls,
+        "Send clips through calls on this machine: rates, latency, fidelity, a sheet of frames.",
+        "headgan-bench call clips/ -o report/",
     ),
     Command(
         ("endurance",),
@@ -67,13 +106,6 @@ COMMANDS = (
         bench_talk,
         "Calls with people who speak, over lines that lose packets: are sound and lips in time?",
         "headgan-bench talk clips/ -o report/",
-    ),
-    Command(
-        ("stages",),
-        StagesOptions,
-        bench_stages,
-        "How long each stage of a frame takes.",
-        "headgan-bench stages clip.mp4 -o stages.json",
     ),
     Command(
         ("tracker",),
@@ -111,11 +143,11 @@ COMMANDS = (
         "headgan-bench scene clip.mp4 -o report/",
     ),
     Command(
-        ("memory",),
-        MemoryOptions,
-        bench_memory,
+        ("references",),
+        ReferencesOptions,
+        bench_references,
         "What a reference memory brings, by its size and second by second of a call.",
-        "headgan-bench memory clips/ -o report/",
+        "headgan-bench references clips/ -o report/",
     ),
     Command(
         ("reference-coding",),

@@ -51,6 +51,10 @@ class Kept:
         write_text(path, text)
         return dict(json.loads(text)["result"])
 
+    def forget(self, name: str) -> None:
+        """Has the result `name` measured anew."""
+        (self._folder / f"{name}.json").unlink(missing_ok=True)
+
     def picture_path(self, name: str) -> Path:
         """Where a picture that belongs to the result `name` is kept."""
         return self._folder / f"{name}.png"

@@ -11,8 +11,8 @@ from typing import Any
 
 from headgan.benchmarks.bench_clip import RATE_FPS, BenchClip, Picture
 from headgan.benchmarks.kept import shipped_networks
-from headgan.benchmarks.memory_course import check_causal
 from headgan.benchmarks.rate_coder import PROJECT, Coded, Ladder
+from headgan.benchmarks.references_course import check_causal
 from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.param_code import shipped_code
 from headgan.codec.param_decoder import ParamDecoder

@@ -3,19 +3,19 @@
 import json
 import signal
 import socket
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from headgan.benchmarks.children import Process, end_child, finish_child, last_line, start_child, wait_running
 from headgan.benchmarks.machine import read_cpu_time
-from headgan.proto.errors import HeadganError, PeerError
+from headgan.proto.errors import PeerError
 
 # Longer than any part of a call takes that does not depend on the clip.
-_START_LIMIT_S = 60.0
-_END_LIMIT_S = 15.0
+START_LIMIT_S = 60.0
+END_LIMIT_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def run_call(
         HeadganError: a side failed or did not end.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = free_port()
     address = f"127.0.0.1:{port}"
     paths = {name: folder / name for name in ("out.mp4", "crop.mp4", "r.json", "s.json")}
     for path in paths.values():
@@ -77,78 +77,53 @@ def run_call(
         send += ["--save-crop", str(paths["crop.mp4"])]
     else:
         send.append("--loop")
-    receiver_program = receiver_program or _command("receiver")
-    sender_program = sender_program or _command("sender")
-    receiver = _start([*receiver_program, *receive, *receiver_options], folder / "r.log")
+    receiver_program = receiver_program or command_words("receiver")
+    sender_program = sender_program or command_words("sender")
+    sender_log, receiver_log = folder / "s.log", folder / "r.log"
+    receiver = start_child([*receiver_program, *receive, *receiver_options], receiver_log)
     try:
-        _wait_for_port(receiver, port, folder / "r.log")
-        sender = _start([*sender_program, *send, *sender_options], folder / "s.log")
+        wait_for_port(receiver, port, receiver_log)
+        sender = start_child([*sender_program, *send, *sender_options], sender_log)
         try:
             if loop_s is not None:
-                _wait(sender, loop_s)
+                wait_running(sender, "headgan-send", sender_log, loop_s)
                 sender.send_signal(signal.SIGINT)
-            _finish(sender, "headgan-send", folder / "s.log", duration_s + _START_LIMIT_S)
+            finish_child(sender, "headgan-send", sender_log, duration_s + START_LIMIT_S)
         finally:
-            _kill(sender)
-        _finish(receiver, "headgan-recv", folder / "r.log", _END_LIMIT_S)
+            end_child(sender)
+        finish_child(receiver, "headgan-recv", receiver_log, END_LIMIT_S)
     finally:
-        _kill(receiver)
+        end_child(receiver)
     sender_stats, receiver_stats = (json.loads(paths[name].read_text()) for name in ("s.json", "r.json"))
     stolen = read_cpu_time().stolen_since(before)
     return CallFiles(paths["crop.mp4"], paths["out.mp4"], sender_stats, receiver_stats, stolen)
 
 
-def _command(side: str) -> tuple[str, ...]:
+def command_words(side: str) -> tuple[str, ...]:
+    """What runs headgan-send (`sender`) or headgan-recv (`receiver`), before its options."""
     code = f"import sys; from headgan.{side}.cli import main; sys.exit(main())"
     return sys.executable, "-c", code
 
 
-def _start(words: list[str], log: Path) -> "subprocess.Popen[bytes]":
-    with log.open("wb") as file:
-        return subprocess.Popen(words, stdout=file, stderr=file)
+def wait_for_port(process: Process, port: int, log: Path, every_s: float = 0.1) -> None:
+    """Waits until a headgan-recv takes calls on `port`.
 
-
-def _wait_for_port(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline_s = time.monotonic() + _START_LIMIT_S
+    Raises:
+        PeerError: it does not.
+    """
+    deadline_s = time.monotonic() + START_LIMIT_S
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
-            raise PeerError(f"headgan-recv ended at its start: {_tail(log)}")
+            raise PeerError(f"headgan-recv ended at its start: {last_line(log)}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
-        time.sleep(0.1)
-    raise PeerError(f"headgan-recv did not start within {_START_LIMIT_S:.0f} s: {_tail(log)}")
+        time.sleep(every_s)
+    raise PeerError(f"headgan-recv did not start within {START_LIMIT_S:.0f} s: {last_line(log)}")
 
 
-def _wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return
-    raise HeadganError("headgan-send ended before it was told to")
-
-
-def _finish(process: "subprocess.Popen[bytes]", name: str, log: Path, limit_s: float) -> None:
-    try:
-        code = process.wait(limit_s)
-    except subprocess.TimeoutExpired as exc:
-        raise HeadganError(f"{name} did not end by itself: {_tail(log)}") from exc
-    if code != 0:
-        raise HeadganError(f"{name} ended with exit code {code}: {_tail(log)}")
-
-
-def _kill(process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else "it said nothing"
-
-
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

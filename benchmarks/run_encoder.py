@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.benchmarks.children import bound_words
 from headgan.benchmarks.classic_codecs import FFMPEG, PYAV_APART, Encoder
 from headgan.benchmarks.encode_here import Planes, encode_apart, encode_here
 from headgan.proto.errors import HeadganError
@@ -101,7 +102,7 @@ def _encode_outside(
             is_last = number == encoder.passes
             output = ["-f", raw_format if is_last else "null", "-"]
             done = subprocess.run(
-                [*words, *passes, *output], capture_output=True, check=True, timeout=_TIMEOUT_S
+                bound_words([*words, *passes, *output]), capture_output=True, check=True, timeout=_TIMEOUT_S
             )
     with av.open(io.BytesIO(done.stdout), format=raw_format) as container:
         return [bytes(packet) for packet in container.demux(video=0) if packet.size]

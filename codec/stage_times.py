@@ -34,6 +34,18 @@ class StageTimes:
         yield
         self._durations.setdefault(stage, deque(maxlen=_KEPT)).append(self._clock_ms() - start_ms)
 
+    def clear(self) -> None:
+        """Forgets what was measured, such as a warm-up."""
+        self._durations.clear()
+
+    def total_ms(self) -> dict[str, float]:
+        """How long all runs of each stage took together."""
+        return {stage: float(sum(durations)) for stage, durations in self._durations.items()}
+
+    def newest_ms(self) -> dict[str, float]:
+        """How long the newest run of each stage took."""
+        return {stage: durations[-1] for stage, durations in self._durations.items()}
+
     def report(self) -> dict[str, dict[str, float | None]]:
         """`percentiles` in milliseconds for each stage, in the order of their first run."""
         return {stage: percentiles(durations) for stage, durations in self._durations.items()}

@@ -1,6 +1,7 @@
 """A program with several commands: their descriptions in, the one that was asked for run."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,9 @@ def run_commands(prog: str, about: str, commands: Sequence[Command], argv: Seque
         )
         add_options(sub, command.options)
         sub.set_defaults(command=command)
+    if not (sys.argv[1:] if argv is None else argv):
+        words = dict.fromkeys(command.words[0] for command in commands)
+        parser.error(f"give a command: {', '.join(words)}")
     parsed = parser.parse_args(argv)
     chosen: Command = parsed.command
     options = read_options(parsed, chosen.options)

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.frame_moments import FrameMoments
 from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
@@ -136,6 +137,7 @@ class Playback:
         """
         self.times = StageTimes(clock_ms)
         self.latencies: deque[Latency] = deque(maxlen=_KEPT)
+        self.moments = FrameMoments(clock_ms)
         self.without_face = 0
         self.unknown_reference = 0
         self.untrue = 0
@@ -203,6 +205,8 @@ class Playback:
         Raises:
             WireError: the sender's clock jumped.
         """
+        self.moments.mark(capture_ms, "arrived", now_ms)
+        self.moments.mark(capture_ms, "read")
         with self._changed:
             self._buffer.push(seq, capture_ms, _Frame(params, references, is_untrue), now_ms)
             self._changed.notify()
@@ -322,8 +326,11 @@ class Playback:
         # Recorded only if a frame comes after them: at the end of a call there was nothing more to see.
         guesses: list[tuple[NDArray[np.uint8], int]] = []
         while (due := self._next_due()) is not None:
+            self._mark(due, "due")
             shown = self._draw(due)
+            self._mark(due, "drawn")
             self._show(shown)
+            self._mark(due, "shown")
             if recording is None:
                 continue
             if due.item.is_guessed:
@@ -337,6 +344,10 @@ class Playback:
                 recording.write(shown.picture_rgb, shown.state, due.capture_ms)
                 self._record_sound(recording)
             guesses.clear()
+
+    def _mark(self, due: Due[_Frame], moment: str) -> None:
+        if not due.item.is_guessed:
+            self.moments.mark(due.capture_ms, moment)
 
     def _record_sound(self, recording: Recording) -> None:
         while self._sounds:

@@ -251,7 +251,17 @@ def _sound_of(speaker: Mutable | None) -> str | None:
 
 
 def _to_jpeg(frame_rgb: Frame) -> bytes:
+    return encode_jpeg(to_bgr(frame_rgb))
+
+
+def to_bgr(frame_rgb: Frame) -> Frame:
+    """Uint8 [H, W, 3], blue first, as OpenCV wants it."""
     frame_bgr: Any = cv2.cvtColor(frame_rgb, cv2.COLOR_RGB2BGR)
+    return np.asarray(frame_bgr, np.uint8)
+
+
+def encode_jpeg(frame_bgr: Frame) -> bytes:
+    """The picture as the page gets it; frame_bgr: uint8 [H, W, 3], blue first."""
     _, jpeg = cv2.imencode(".jpg", frame_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     return np.asarray(jpeg).tobytes()
 

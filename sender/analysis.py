@@ -167,6 +167,11 @@ class FaceAnalyser:
             self._learn(frame_rgb, face)
         return AnalysedFrame(crop_rgb, params)
 
+    def newest_ms(self) -> dict[str, float]:
+        """How long the stages of the newest frame took."""
+        newest = self.times.newest_ms()
+        return {stage: newest[stage] for stage in ("track", "crop", "fit") if stage in newest}
+
     def fit_error_px(self) -> dict[str, float | None]:
         """Percentiles and mean of the fit's mean distance to the tracked points, in pixels of the crop."""
         errors = list(self._fit_errors)

@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 
+from headgan.codec.frame_moments import FrameMoments
 from headgan.codec.param_code import shipped_code
 from headgan.codec.params import identity_to_bytes
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
@@ -95,6 +96,7 @@ class SenderCall:
     planner: FramePlanner = field(default_factory=FramePlanner)
     packer: ParamPacker = field(init=False)
     frames: FrameSender = field(init=False)
+    moments: FrameMoments = field(init=False)
     course: WireCourse = field(default_factory=WireCourse)
     voice: VoiceThread[SoundFrame] | None = None
     sound: SoundSource | None = None
@@ -115,7 +117,10 @@ class SenderCall:
         )
         packet_ms, is_said = self.settings.packet_ms, self.settings.audio == FEATURES
         waiting = WaitingVoice(packet_ms, pack_said) if is_said else WaitingVoice(packet_ms, pack_voice)
-        self.frames = FrameSender(self.packer, self.settings.rate_fps, waiting, self.clock_ms)
+        self.moments = FrameMoments(self.clock_ms)
+        self.frames = FrameSender(
+            self.packer, self.settings.rate_fps, waiting, self.clock_ms, moments=self.moments
+        )
 
     @property
     def counts(self) -> SendCounts:
@@ -332,10 +337,13 @@ class SenderCall:
         def deliver(frame: AnalysedFrame, capture_ms: float) -> None:
             with self.analyser.times.measure("drift"):
                 frame = self.planner.with_drift(frame)
+            self.moments.mark(capture_ms, "drift found")
             with self.analyser.times.measure("references"):
                 plan = self.planner.plan(frame, capture_ms)
+            self.moments.mark(capture_ms, "planned")
             with self.analyser.times.measure("encode"):
                 packet = self.packer.add(frame.params, plan.references, capture_ms, is_untrue=plan.is_untrue)
+            self.moments.mark(capture_ms, "encoded")
             loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
         def deliver_voice(frame: SoundFrame) -> None:
@@ -401,7 +409,10 @@ class SenderCall:
                         continue
                     # Whole milliseconds, as they travel, so that both ends place a frame alike.
                     capture_ms = self._frame_ms = float(round(captured.capture_ms))
+                    self.moments.mark(capture_ms, "taken")
                     frame = self.analyser.analyse(captured.frame_rgb, capture_ms)
+                    self.moments.mark(capture_ms, "analysed")
+                    self.moments.note(capture_ms, self.analyser.newest_ms())
                     deliver(frame, capture_ms)
                     writer = writer or self._open_writer(capture_ms)
                     if writer:

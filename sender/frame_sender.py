@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from headgan.codec.cut_phase import CutPhase
+from headgan.codec.frame_moments import FrameMoments
 from headgan.codec.said_record import SaidRecord
 from headgan.codec.voice import VoiceFrame
 from headgan.proto.errors import PeerError
@@ -73,6 +74,7 @@ class FrameSender:
         phase: learns how long the voice waits for packets.
         counts: what became of the frames.
         waits_ms: how long the newest frame of the voice in each packet had waited for it.
+        moments: learns when each frame was sent; None where nobody asks.
     """
 
     packer: ParamPacker
@@ -82,6 +84,7 @@ class FrameSender:
     phase: CutPhase = field(default_factory=CutPhase)
     counts: SendCounts = field(default_factory=SendCounts)
     waits_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    moments: FrameMoments | None = None
     _frames_unseen: int = 0
     _voice_ms: float | None = None  # when the newest frame of the voice was there, until a packet took it
 
@@ -121,6 +124,9 @@ class FrameSender:
             self.counts.held_back += len(packet.frames)
             self.counts.voice_held_back += 0 if voice is None else len(voice.frames)
             self.packer.dropped(packet.seq)
+        elif self.moments is not None:
+            for frame in packet.frames:
+                self.moments.mark(packet.capture_ms + frame.offset_ms, "sent")
 
     def add_voice(self, link: Link, frame: VoiceFrame | SaidRecord, now_ms: float) -> None:
         """Takes a frame of the voice that was there at `now_ms`; it waits for the next packet, or is sent alone."""

@@ -38,6 +38,7 @@ EXTRAS = (
     "matplotlib",
     "onnx",
     "playwright",
+    "psutil",
     "pyAudioAnalysis",
     "pytest",
     "ray",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from headgan.benchmarks.figure import new_figure, save_figure
-from headgan.benchmarks.memory_course import FIRST_ONLY, QUALITY, Course
-from headgan.benchmarks.memory_curve import SCORES, WAYS
+from headgan.benchmarks.references_course import FIRST_ONLY, QUALITY, Course
+from headgan.benchmarks.references_curve import SCORES, WAYS
 from headgan.models.metrics.evaluation import JUDGED
 from headgan.models.metrics.score_clip import REAL
 
@@ -19,7 +19,7 @@ _LONG_S, _MEAN_S = 30, 5
 def draw_curve(report: Mapping[str, Any], path: Path) -> None:
     """Writes the picture of a `curve_report`: an axis for each score, a line for each way and group of clips."""
     names = [name for name in SCORES if name in report["all"]["1"][JUDGED]]
-    figure = new_figure("memory", 3.2 * len(names), 3.4)
+    figure = new_figure("references", 3.2 * len(names), 3.4)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for color, (way, title) in enumerate(WAYS.items()):
             for group, style in (("all", "o-"), ("long", "s--")):
@@ -42,7 +42,7 @@ def draw_curve(report: Mapping[str, Any], path: Path) -> None:
 
 def draw_courses(name: str, courses: list[Course], path: Path) -> None:
     """Writes the picture of a clip: a line for each rate, qualities above, bits and references held below."""
-    figure = new_figure("memory", 12, 2.1 * (len(QUALITY) + 2))
+    figure = new_figure("references", 12, 2.1 * (len(QUALITY) + 2))
     above_and_below = figure.subplots(len(QUALITY) + 2, 1, sharex=True)
     bits, held = above_and_below[-2:]
     for color, course in enumerate(courses):

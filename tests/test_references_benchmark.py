@@ -1,4 +1,4 @@
-"""`headgan-bench memory` on patterns that grow brighter, with a tracker that reads the head's pose off that."""
+"""`headgan-bench references` on patterns that grow brighter, with a tracker that reads the head's pose off that."""
 
 import json
 from dataclasses import replace
@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headgan.benchmarks import memory_command
+from headgan.benchmarks import references_command
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.kept import Kept
-from headgan.benchmarks.memory_command import course_table
-from headgan.benchmarks.memory_course import Course, check_causal, play_course, spread_kbit
-from headgan.benchmarks.memory_curve import Curve, check_scores, compared, curve_report, curve_table
-from headgan.benchmarks.memory_plots import _running_mean, draw_curve
+from headgan.benchmarks.references_command import course_table
+from headgan.benchmarks.references_course import Course, check_causal, play_course, spread_kbit
+from headgan.benchmarks.references_curve import Curve, check_scores, compared, curve_report, curve_table
+from headgan.benchmarks.references_plots import _running_mean, draw_curve
 from headgan.codec.params import FaceParams
 from headgan.codec.video import VideoWriter
 from headgan.models import reconstruct
@@ -80,7 +80,7 @@ class FakePerceptual:
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeTracker.frames = 0
-    for module in (evaluation, memory_command):
+    for module in (evaluation, references_command):
         monkeypatch.setattr(module, "MediaPipeTracker", FakeTracker)
     monkeypatch.setattr(evaluation, "FaceEmbedder", FakeEmbedder)
     monkeypatch.setattr(evaluation, "load_perceptual_metric", FakePerceptual)
@@ -297,7 +297,18 @@ def test_the_report_has_curve_and_courses(tmp_path: Path, capsys: pytest.Capture
     clips, output = tmp_path / "clips", tmp_path / "report"
     write_clip(clips / "turns.mp4")
     write_clip(clips / "short.mp4", tuple(range(60, 92)))
-    words = ["memory", str(clips), "-o", str(output), "--references", "4,1", "--kbps", "100", "--every", "15"]
+    words = [
+        "references",
+        str(clips),
+        "-o",
+        str(output),
+        "--references",
+        "4,1",
+        "--kbps",
+        "100",
+        "--every",
+        "15",
+    ]
     words += ["--budgets", "100", "--longest", "1", "--step", "10"]
     assert main(words) == 0
     text = capsys.readouterr().out
@@ -340,5 +351,5 @@ def test_the_report_has_curve_and_courses(tmp_path: Path, capsys: pytest.Capture
 def test_options_that_cannot_work_are_named(
     words: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["memory", str(tmp_path), "-o", str(tmp_path / "report"), *words]) == 2
+    assert main(["references", str(tmp_path), "-o", str(tmp_path / "report"), *words]) == 2
     assert message in capsys.readouterr().err

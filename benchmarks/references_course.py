@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from headgan.benchmarks.memory_curve import FLAT
+from headgan.benchmarks.references_curve import FLAT
 from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.params import FaceParams
 from headgan.models.generator import Generator
