@@ -441,7 +441,7 @@ def test_references_may_be_the_nearest_ones(data: Path, monkeypatch: pytest.Monk
 def test_equal_poses_are_no_distance_apart() -> None:
     # Its square is a little more than one.
     pose = np.zeros(37, np.float32)
-    pose[28:32] = np.float32([0.5, 0.5, 0.5, 0.5]) * np.float32(1 + 1e-6)
+    pose[28:32] = 0.5 + 5e-7
     assert pose_distance(pose, pose) == 0
 
 
