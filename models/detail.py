@@ -97,15 +97,14 @@ def _fused(drawn: DrawnFrame, references: Sequence[NDArray[np.uint8]]) -> NDArra
     for picture, share in zip(warped, drawn.shares, strict=True):
         large = cv2.resize(share, (LARGE_SIZE, LARGE_SIZE), interpolation=cv2.INTER_LINEAR)
         total += cv2.multiply(picture, cv2.merge([large] * 3), dtype=cv2.CV_32F)
-    return cv2.add(total, 0.0, dtype=cv2.CV_8U)
+    fused: NDArray[np.uint8] = cv2.add(total, 0.0, dtype=cv2.CV_8U)
+    return fused
 
 
 def _warped(picture: NDArray[np.uint8], grid: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Uint8 [512, 512, 3]: the picture fetched at `grid`, float32 [256, 256, 2], -1 to 1."""
     # The displacement is enlarged, not the place, which would stand still beyond the outermost pixels' centres.
-    moved = cv2.resize(
-        grid - pixel_grid(CROP_SIZE), (LARGE_SIZE, LARGE_SIZE), interpolation=cv2.INTER_LINEAR
-    )
+    moved = cv2.resize(grid - pixel_grid(CROP_SIZE), (LARGE_SIZE, LARGE_SIZE), interpolation=cv2.INTER_LINEAR)
     places = to_pixels(moved + pixel_grid(LARGE_SIZE), LARGE_SIZE)
     warped: NDArray[np.uint8] = cv2.remap(
         picture, places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE

@@ -183,7 +183,8 @@ def _shares(moved: Sequence[dict[str, NDArray[np.float32]]]) -> NDArray[np.float
     """Float32 [K, h, w]: what part each reference has in the picture where, by F's trust in it."""
     trust = TRUST_SHARPNESS * np.stack([one["trust"][0, 0] for one in moved])
     shares: NDArray[np.float32] = np.exp(trust - trust.max(axis=0))
-    return shares / shares.sum(axis=0)
+    shares /= shares.sum(axis=0)
+    return shares
 
 
 def _fused(

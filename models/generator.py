@@ -146,9 +146,7 @@ class Generator(Protocol):
 class OnnxGenerator:
     """A generator from ONNX files. Not thread-safe."""
 
-    def __init__(
-        self, path: Path | None = None, *, provider: str = "auto", tells_flow: bool = False
-    ) -> None:
+    def __init__(self, path: Path | None = None, *, provider: str = "auto", tells_flow: bool = False) -> None:
         """Loads the graph, the one that ships if `path` is left out.
 
         Args:
