@@ -18,6 +18,7 @@ from headgan.benchmarks.reference_coding import ReferenceCodingOptions, bench_re
 from headgan.benchmarks.said_command import SaidOptions, bench_said
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
+from headgan.benchmarks.size_command import SizeOptions, bench_size
 from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
 from headgan.benchmarks.stages_command import StagesOptions, bench_stages
 from headgan.benchmarks.talk_command import TalkOptions, bench_talk
@@ -116,6 +117,13 @@ COMMANDS = (
         bench_memory,
         "What a reference memory brings, by its size and second by second of a call.",
         "headgan-bench memory clips/ -o report/",
+    ),
+    Command(
+        ("size",),
+        SizeOptions,
+        bench_size,
+        "Frames of 512 pixels beside enlarged ones of 256: quality, bytes and time.",
+        "headgan-bench size clips/ -o report/",
     ),
     Command(
         ("reference-coding",),

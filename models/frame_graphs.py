@@ -30,6 +30,9 @@ TRUST_SHARPNESS = 4.0
 # A property of the files of networks that were trained with sound: `speech_form` of then.
 SPEECH_KEY = "headgan_speech"
 _HINTS = ("uncovered", "mouth")
+# Inputs of a frame; all others of the graphs are what was made of a reference, once.
+_OF_FRAME = frozenset(("pncc", "landmarks", "eyes", "source_grid", "audio", *_HINTS))
+_OF_RENDER = _OF_FRAME | {"warped", "middle", "coarse", "decoded"}
 # Pictures whose planes are kept: references and backgrounds of a frame, and of the one before.
 _RECENT = 12
 
@@ -90,11 +93,11 @@ def open_frame_graph(path: Path, provider: str, *, tells_flow: bool = False) -> 
     """
     flow_path, render_path = path.with_suffix(".flow.onnx"), path.with_suffix(".render.onnx")
     if flow_path.exists() and render_path.exists():
-        flow, name = open_session(flow_path, provider)
+        flow, name = open_session(flow_path, provider, _OF_FRAME)
         if name == "cpu" or tells_flow:
-            render, _ = open_session(render_path, name)
+            render, _ = open_session(render_path, name, _OF_RENDER)
             return _CutFrameGraph(flow, _drawing(render, render_path)), name
-    session, name = open_session(path, provider)
+    session, name = open_session(path, provider, _OF_FRAME)
     return _WholeFrameGraph(_drawing(session, path)), name
 
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from headgan.models.frame_graphs import SPEECH_KEY
+from headgan.models.gpu_session import HALF_KEY
 from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.head_gan import HeadGan
@@ -211,6 +212,9 @@ def _store_half(model: onnx.ModelProto) -> None:
 
 
 def _checked(model: onnx.ModelProto) -> bytes:
+    if all(item.key != HALF_KEY for item in model.metadata_props):
+        # Where a warp fetches from is found with whole numbers, and nothing else needs more digits.
+        model.metadata_props.add(key=HALF_KEY, value="1")
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data
