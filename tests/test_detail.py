@@ -21,7 +21,8 @@ def reference(seed: int = 0) -> NDArray[np.uint8]:
     """A picture with much that 256 pixels do not hold."""
     noise = np.random.default_rng(seed).integers(90, 166, (LARGE_SIZE, LARGE_SIZE, 3), np.uint8)
     coarse = np.random.default_rng(seed + 1).integers(0, 90, (16, 16, 3), np.uint8)
-    return noise + cv2.resize(coarse, (LARGE_SIZE, LARGE_SIZE)) - np.uint8(45)
+    picture: NDArray[np.uint8] = noise + cv2.resize(coarse, (LARGE_SIZE, LARGE_SIZE)) - np.uint8(45)
+    return picture
 
 
 def unmoved(picture: NDArray[np.uint8]) -> DrawnFrame:

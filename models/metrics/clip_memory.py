@@ -99,8 +99,8 @@ def fill_memory(
         return describe_reference(model, ReferenceImage(moment.picture_rgb, identity, moment.params))
 
     def encoded(moment: Moment) -> tuple[ReferenceImage, int]:
-        has_large = settings.size > CROP_SIZE and moment.large_rgb is not None
-        coded = encoder.encode(moment.large_rgb if has_large else moment.picture_rgb)
+        large = moment.large_rgb if settings.size > CROP_SIZE else None
+        coded = encoder.encode(moment.picture_rgb if large is None else large)
         image = ReferenceImage.of_picture(coded.picture_rgb, identity, moment.params)
         return image, len(coded.data)
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.head_gan import HeadGan
 from headgan.models.nets.inputs import Driving, Reference
-from headgan.models.nets.split import part_of, split_graph
+from headgan.models.nets.split import SplitGraph, part_of, split_graph
 from headgan.models.nets.warp import gathering
 
 OPSET = 17
@@ -132,6 +133,7 @@ def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) 
         names = ["picture", *CUTS] if _is_cut(config) else ["picture"]
         whole = _exported(_Whole(_plain(generator)), given, names)
     parts = split_graph(whole, [name for name in OF_REFERENCE if name in given])
+    _fix_shapes(parts, given)
     if half:
         _store_half(parts.once)
         _store_half(parts.each)
@@ -194,6 +196,19 @@ def _exported(whole: nn.Module, given: dict[str, Tensor], names: list[str]) -> o
             dynamo=False,
         )
     return onnx.load_from_string(buffer.getvalue())
+
+
+def _fix_shapes(parts: SplitGraph, given: dict[str, Tensor]) -> None:
+    """Writes the shapes of what is kept of a reference where nobody could infer them; a run of the first part tells."""
+    session = onnxruntime.InferenceSession(parts.once.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [item.name for item in session.get_outputs()]
+    feed = {item.name: given[item.name].numpy() for item in session.get_inputs()}
+    shapes = {name: array.shape for name, array in zip(names, session.run(names, feed), strict=True)}
+    for item in [*parts.once.graph.output, *parts.each.graph.input]:
+        if item.name in shapes:
+            of = item.type.tensor_type
+            fixed = helper.make_tensor_value_info(item.name, of.elem_type, shapes[item.name])
+            item.CopyFrom(fixed)
 
 
 def _store_half(model: onnx.ModelProto) -> None:
