@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,15 @@ NEAREST = {b"floor", b"ceil", b"round_prefer_floor", b"round_prefer_ceil"}
 SHIPPED = ("live.onnx", "live.flow.onnx", "live.render.onnx", "live.reference.onnx", "prior.onnx")
 
 
+EXPORTED = ("live reference", "live frame", "live flow", "live render", "paper reference", "paper frame")
+
+
+@cache
+def graphs() -> dict[str, onnx.ModelProto]:
+    """Those that ship, and what is exported now, by name."""
+    return {**{name: onnx.load(weights_path(name)) for name in SHIPPED}, **dict(exported())}
+
+
 def exported() -> Iterator[tuple[str, onnx.ModelProto]]:
     torch.manual_seed(0)
     small = {
@@ -84,17 +94,13 @@ def exported() -> Iterator[tuple[str, onnx.ModelProto]]:
         "paper": replace(PAPER, width=8, hidden=8, past_frames=0, gaze=True),
     }
     for name, config in small.items():
-        graphs = export_generator(HeadGan(config), 64)
-        yield f"{name} reference", onnx.load_from_string(graphs.reference)
-        yield f"{name} frame", onnx.load_from_string(whole_frame(graphs.frame))
+        parts = export_generator(HeadGan(config), 64)
+        yield f"{name} reference", onnx.load_from_string(parts.reference)
+        yield f"{name} frame", onnx.load_from_string(whole_frame(parts.frame))
         if name == "live":
-            flow, render = cut_frame(graphs.frame)
+            flow, render = cut_frame(parts.frame)
             yield f"{name} flow", onnx.load_from_string(flow)
             yield f"{name} render", onnx.load_from_string(render)
-
-
-EXPORTED = dict(exported())
-GRAPHS = {**{name: onnx.load(weights_path(name)) for name in SHIPPED}, **EXPORTED}
 
 
 def as_partitioned(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
@@ -110,10 +116,10 @@ def as_partitioned(model: onnx.ModelProto, path: Path) -> onnx.ModelProto:
     return folded
 
 
-@pytest.fixture(scope="module", params=GRAPHS)
+@pytest.fixture(scope="module", params=[*SHIPPED, *EXPORTED])
 def graph(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> onnx.GraphProto:
     """A graph with all shapes that can be inferred."""
-    folded = as_partitioned(GRAPHS[request.param], tmp_path_factory.mktemp("folded") / "graph.onnx")
+    folded = as_partitioned(graphs()[request.param], tmp_path_factory.mktemp("folded") / "graph.onnx")
     model = onnx.shape_inference.infer_shapes(folded, strict_mode=True, data_prop=True)
     assert model.opset_import[0].version in OPSETS
     return model.graph
@@ -193,7 +199,7 @@ def test_no_constant_is_beyond_half_precision(graph: onnx.GraphProto) -> None:
 @pytest.mark.parametrize("name", ["live frame", "live flow"])
 def test_places_in_tables_are_whole_numbers_from_the_start(name: str) -> None:
     """In half precision 2049 is 2048: neither a product nor a sum of a place may be of floating point."""
-    model = onnx.shape_inference.infer_shapes(EXPORTED[name], strict_mode=True, data_prop=True)
+    model = onnx.shape_inference.infer_shapes(graphs()[name], strict_mode=True, data_prop=True)
     of = types(model.graph)
     made = {output: node for node in model.graph.node for output in node.output}
     gathers = [node for node in model.graph.node if node.op_type == "Gather" and node.input[1] in made]
@@ -215,20 +221,20 @@ def test_places_in_tables_are_whole_numbers_from_the_start(name: str) -> None:
 
 def test_files_say_whether_half_precision_is_enough(tmp_path: Path) -> None:
     assert not may_be_half(weights_path("prior.onnx"))
-    for name, model in EXPORTED.items():
+    for name in EXPORTED:
         path = tmp_path / f"{name}.onnx"
-        onnx.save(model, path)
+        onnx.save(graphs()[name], path)
         assert may_be_half(path)
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
 
 @pytest.mark.parametrize("is_half", [False, True])
-def test_options_are_those_that_onnxruntime_reads(cache: Path, tmp_path: Path, is_half: bool) -> None:
+def test_options_are_those_that_onnxruntime_reads(cached: Path, tmp_path: Path, is_half: bool) -> None:
     path = tmp_path / "some.onnx"
     model = onnx.load(weights_path("prior.onnx"))
     if is_half:
@@ -239,12 +245,12 @@ def test_options_are_those_that_onnxruntime_reads(cache: Path, tmp_path: Path, i
     assert options.keys() <= TENSORRT_OPTIONS
     assert cuda_options.keys() <= CUDA_OPTIONS
     assert options["trt_fp16_enable"] == str(int(is_half))
-    assert Path(options["trt_engine_cache_path"]).parent == cache / "headgan" / "tensorrt"
+    assert Path(options["trt_engine_cache_path"]).parent == cached / "headgan" / "tensorrt"
     assert all(isinstance(value, str) for value in (*options.values(), *cuda_options.values()))
     assert gpu_providers(path, CUDA) == [(CUDA, cuda_options), (CPU, {})]
 
 
-def test_another_file_has_other_engines(cache: Path, tmp_path: Path) -> None:  # noqa: ARG001
+def test_another_file_has_other_engines(cached: Path, tmp_path: Path) -> None:  # noqa: ARG001
     one, other = tmp_path / "net.onnx", tmp_path / "there" / "net.onnx"
     other.parent.mkdir()
     one.write_bytes(b"1")
@@ -263,7 +269,7 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
 
 
 def test_who_waits_for_an_engine_is_told_so_once(
-    cache: Path,  # noqa: ARG001
+    cached: Path,  # noqa: ARG001
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -284,7 +290,7 @@ def test_who_waits_for_an_engine_is_told_so_once(
 
 
 def test_a_file_that_is_missing_is_told_the_same_with_every_provider(
-    cache: Path,  # noqa: ARG001
+    cached: Path,  # noqa: ARG001
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -336,7 +342,7 @@ def test_a_bound_session_holds_a_bounded_number_of_arrays(monkeypatch: pytest.Mo
     assert len(session._kept) == 3
 
 
-def test_a_whole_generator_draws_the_same_bound(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
+def test_a_whole_generator_draws_the_same_bound(cached: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
     """The shipped frame graph, as a card would be given it."""
     plain = onnxruntime.InferenceSession(str(weights_path("live.onnx")), providers=[CPU])
     bound = BoundSession(plain, _OF_FRAME, "cpu")
