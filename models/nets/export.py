@@ -20,10 +20,11 @@ import io
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
@@ -37,6 +38,7 @@ from headgan.models.nets.head_gan import HeadGan
 from headgan.models.nets.inputs import Driving, Reference
 from headgan.models.nets.split import SplitGraph, part_of, split_graph
 from headgan.models.nets.warp import gathering
+from headgan.models.runtime import open_session
 
 OPSET = 17
 OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "reference_eyes", "background")
@@ -200,7 +202,10 @@ def _exported(whole: nn.Module, given: dict[str, Tensor], names: list[str]) -> o
 
 def _fix_shapes(parts: SplitGraph, given: dict[str, Tensor]) -> None:
     """Writes the shapes of what is kept of a reference where nobody could infer them; a run of the first part tells."""
-    session = onnxruntime.InferenceSession(parts.once.SerializeToString(), providers=["CPUExecutionProvider"])
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "once.onnx"
+        onnx.save(parts.once, path)
+        session, _ = open_session(path, "cpu")
     names = [item.name for item in session.get_outputs()]
     feed = {item.name: given[item.name].numpy() for item in session.get_inputs()}
     shapes = {name: array.shape for name, array in zip(names, session.run(names, feed), strict=True)}
