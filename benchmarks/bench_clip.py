@@ -16,6 +16,7 @@ from headgan.codec.params import FaceParams
 from headgan.codec.rate_grid import on_grid
 from headgan.codec.video import read_video
 from headgan.models.crop import Crop, crop_around
+from headgan.models.detail import LARGE_SIZE
 from headgan.models.fitting import MAX_FIT_ERROR, FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.metrics.clip_memory import Moment
@@ -39,11 +40,13 @@ class BenchFrame:
         picture_rgb: uint8 [256, 256, 3], the crop.
         points: float32 [478, 3] of the face in pixels of it; None without a face in it.
         params: what a sender fits to the face; None where it sends none.
+        large_rgb: uint8 [512, 512, 3], the crop at twice the size, where that was asked for.
     """
 
     picture_rgb: Picture
     points: NDArray[np.float32] | None
     params: FaceParams | None
+    large_rgb: Picture | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +56,12 @@ class BenchClip:
     Attributes:
         identity: float32 [n_id] of the person, from the first frames, as a sender estimates it.
         frames: 25 a second, from the first with a face.
+        crop_px: side of the crop in pixels of the clip.
     """
 
     identity: NDArray[np.float32]
     frames: tuple[BenchFrame, ...]
+    crop_px: float
 
     @property
     def seconds(self) -> float:
@@ -72,14 +77,16 @@ class BenchClip:
     def moments(self) -> dict[int, Moment]:
         """Frames with parameters, by their place, as a reference memory takes them."""
         return {
-            place: Moment(1000 * place / RATE_FPS, frame.picture_rgb, frame.params)
+            place: Moment(1000 * place / RATE_FPS, frame.picture_rgb, frame.params, frame.large_rgb)
             for place, frame in enumerate(self.frames)
             if frame.params is not None
         }
 
 
-def read_bench_clip(path: Path, seconds: float, tracker: FaceTracker, model: MorphableModel) -> BenchClip:
-    """The first `seconds` of a clip, counted from its first face.
+def read_bench_clip(
+    path: Path, seconds: float, tracker: FaceTracker, model: MorphableModel, *, is_large: bool = False
+) -> BenchClip:
+    """The first `seconds` of a clip, counted from its first face; is_large: whether with crops of 512 pixels too.
 
     Raises:
         DeviceError: the clip cannot be read.
@@ -87,7 +94,7 @@ def read_bench_clip(path: Path, seconds: float, tracker: FaceTracker, model: Mor
     """
     crop: Crop | None = None
     tracker.reset()
-    seen: list[tuple[Picture, NDArray[np.float32] | None]] = []
+    seen: list[tuple[Picture, Picture | None, NDArray[np.float32] | None]] = []
     wanted = round(seconds * RATE_FPS)
     with tqdm(total=wanted, desc="tracking", unit="frame", leave=False) as bar:
         for frame_rgb in _on_grid(path):
@@ -98,15 +105,15 @@ def read_bench_clip(path: Path, seconds: float, tracker: FaceTracker, model: Mor
                 continue
             is_inside = face is not None and crop.holds(face.points)
             points = crop.normalise(face.points) if face is not None and is_inside else None
-            seen.append((crop.cut(frame_rgb), points))
+            seen.append((crop.cut(frame_rgb), crop.cut(frame_rgb, LARGE_SIZE) if is_large else None, points))
             bar.update()
             if len(seen) == wanted:
                 break
-    found = [points for _, points in seen if points is not None]
-    if len(found) < 2:
+    found = [points for *_, points in seen if points is not None]
+    if crop is None or len(found) < 2:
         raise FaceError(f"{path}: a face in {len(found)} of the frames to code; two are needed")
     identity = estimate_identity(model, found[:IDENTITY_FRAMES])
-    return BenchClip(identity, tuple(_fitted(seen, FaceFitter(model, identity))))
+    return BenchClip(identity, tuple(_fitted(seen, FaceFitter(model, identity))), crop.size)
 
 
 def _on_grid(path: Path) -> Iterator[Picture]:
@@ -117,18 +124,18 @@ def _on_grid(path: Path) -> Iterator[Picture]:
 
 
 def _fitted(
-    seen: list[tuple[Picture, NDArray[np.float32] | None]], fitter: FaceFitter
+    seen: list[tuple[Picture, Picture | None, NDArray[np.float32] | None]], fitter: FaceFitter
 ) -> Iterator[BenchFrame]:
     """The frames with what a sender fits to them."""
     settings = smoothing_settings(SendOptions.smoothing)
     smoother = OneEuroFilter(settings) if settings else None
-    for place, (picture, points) in enumerate(seen):
+    for place, (picture, large, points) in enumerate(seen):
         if points is None:
             fitter.reset()
             if smoother:
                 smoother.reset()
-            yield BenchFrame(picture, None, None)
+            yield BenchFrame(picture, None, None, large)
             continue
         fit = fitter.fit(smoother.smooth(points, 1000 * place / RATE_FPS) if smoother else points)
         is_sent = fit.error <= MAX_FIT_ERROR and fit.params.fault() is None
-        yield BenchFrame(picture, to_pixels(points), fit.params if is_sent else None)
+        yield BenchFrame(picture, to_pixels(points), fit.params if is_sent else None, large)

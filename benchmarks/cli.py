@@ -22,6 +22,7 @@ from headgan.benchmarks.report_command import ReportOptions, bench_report
 from headgan.benchmarks.said_command import SaidOptions, bench_said
 from headgan.benchmarks.scene_command import SceneOptions, bench_scene
 from headgan.benchmarks.side_by_side import SideBySideOptions, join_side_by_side
+from headgan.benchmarks.size_command import SizeOptions, bench_size
 from headgan.benchmarks.speech_command import SpeechOptions, bench_speech
 from headgan.benchmarks.talk_command import TalkOptions, bench_talk
 from headgan.benchmarks.tracker_command import TrackerOptions, bench_tracker
@@ -148,6 +149,13 @@ COMMANDS = (
         bench_references,
         "What a reference memory brings, by its size and second by second of a call.",
         "headgan-bench references clips/ -o report/",
+    ),
+    Command(
+        ("size",),
+        SizeOptions,
+        bench_size,
+        "Frames of 512 pixels beside enlarged ones of 256: quality, bytes and time.",
+        "headgan-bench size clips/ -o report/",
     ),
     Command(
         ("reference-coding",),

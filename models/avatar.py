@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
+from headgan.models.detail import check_size, enlarged
 from headgan.models.face_edit import FaceEdit, apply_edit
 from headgan.models.generator import Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.portrait import Portrait, find_portrait, read_portrait
 from headgan.models.pose_edit import HeadPose, facing_front, head_pose
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
@@ -21,12 +23,19 @@ from headgan.models.reconstruct import Reconstructor, ReferenceImage
 class Avatar:
     """One person, to be drawn from one picture. Not thread-safe."""
 
-    def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
-        """Args: generator: avatars may share one."""
+    def __init__(
+        self,
+        model: MorphableModel,
+        generator: Generator,
+        reference: ReferenceImage,
+        size: int = CROP_SIZE,
+    ) -> None:
+        """Args: generator: avatars may share one; size: of what is drawn, 256 or 512."""
+        self.size = size
         self._model = model
         self._reference = reference
         self._listens = generator.needs("audio")
-        self._reconstructor = Reconstructor(model, generator, reference)
+        self._reconstructor = Reconstructor(model, generator, reference, size)
 
     @classmethod
     def from_picture(
@@ -36,6 +45,7 @@ class Avatar:
         crop: str = "auto",
         generator: Path | None = None,
         provider: str = "auto",
+        size: int = CROP_SIZE,
     ) -> Self:
         """The person in a picture.
 
@@ -44,6 +54,7 @@ class Avatar:
             crop: `auto` for head and shoulders, `none` for the largest square, or `x,y,size` in pixels.
             generator: another generator than the one that ships, as ONNX.
             provider: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
+            size: side of what is drawn, 256, or 512 with the detail that the picture has.
 
         Raises:
             DeviceError: the file is missing or no picture.
@@ -58,20 +69,29 @@ class Avatar:
             portrait = find_portrait(picture, crop=crop)
         else:
             portrait = read_portrait(Path(picture), crop=crop, option="picture")
-        return cls.from_portrait(portrait, generator=generator, provider=provider)
+        return cls.from_portrait(portrait, generator=generator, provider=provider, size=size)
 
     @classmethod
     def from_portrait(
-        cls, portrait: Portrait, *, generator: Path | None = None, provider: str = "auto"
+        cls,
+        portrait: Portrait,
+        *,
+        generator: Path | None = None,
+        provider: str = "auto",
+        size: int = CROP_SIZE,
     ) -> Self:
         """The person in a portrait; see `from_picture`."""
+        check_size(size)
         model = MorphableModel.load()
-        return cls(model, OnnxGenerator(generator, provider=provider), portrait.as_reference(model))
+        opened = OnnxGenerator(generator, provider=provider, tells_flow=size > CROP_SIZE)
+        return cls(model, opened, portrait.as_reference(model), size)
 
     @property
     def picture_rgb(self) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: head and shoulders as they are in the picture."""
-        return self._reference.picture_rgb
+        """Uint8 [size, size, 3]: head and shoulders as they are in the picture."""
+        if self.size == CROP_SIZE:
+            return self._reference.picture_rgb
+        return enlarged(self._reference.largest_rgb)
 
     @property
     def params(self) -> FaceParams:
@@ -89,7 +109,7 @@ class Avatar:
         return self._listens
 
     def draw(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`.
+        """Uint8 [size, size, 3]: the person with the expression, pose and gaze of `params`.
 
         Args:
             params: of the face.
@@ -98,7 +118,7 @@ class Avatar:
         return self._reconstructor.draw(params, audio=audio)
 
     def edit(self, edit: FaceEdit | None = None, /, **changes: float) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the picture with changes made to it.
+        """Uint8 [size, size, 3]: the picture with changes made to it.
 
         Args:
             edit: changes, none if left out.
@@ -113,5 +133,5 @@ class Avatar:
         return self.draw(apply_edit(self._model, self.params, edit))
 
     def frontal(self) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person looking into the camera, with the expression of the picture."""
+        """Uint8 [size, size, 3]: the person looking into the camera, with the expression of the picture."""
         return self.draw(facing_front(self.params))

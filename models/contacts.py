@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams, identity_to_bytes, parse_identity
+from headgan.models.detail import SIZES
 from headgan.models.morphable import MorphableModel
-from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.errors import DeviceError, UsageError, WireError
 from headgan.proto.hello import DIGEST_BYTES
@@ -135,9 +135,9 @@ class Contacts:
             picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
         except (OSError, cv2.error):
             picture = None
-        if picture is not None and picture.shape == (CROP_SIZE, CROP_SIZE, 3):
+        if picture is not None and picture.shape in ((size, size, 3) for size in SIZES):
             picture_rgb = np.ascontiguousarray(picture[..., ::-1], np.uint8)
-            reference = ReferenceImage(picture_rgb, contact.identity, contact.params[digest])
+            reference = ReferenceImage.of_picture(picture_rgb, contact.identity, contact.params[digest])
             if contact.name == OWN or reference_digest(reference) == digest:
                 return reference
         log.warning("%s is damaged and not used", path)
@@ -229,7 +229,7 @@ class Contacts:
                 level.mkdir(mode=0o700, parents=True, exist_ok=True)
             pictures = {f"{digest.hex()}.png": reference for digest, reference in references.items()}
             for file, reference in pictures.items():
-                _, png = cv2.imencode(".png", reference.picture_rgb[..., ::-1])
+                _, png = cv2.imencode(".png", reference.largest_rgb[..., ::-1])
                 _replace(folder / file, png.tobytes())
             _replace(folder / _INDEX, json.dumps(index, indent=1).encode())
             for path in folder.iterdir():

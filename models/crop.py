@@ -1,4 +1,4 @@
-"""Frames of any size in, the 256x256 crop of head and shoulders out, and points moved along with it."""
+"""Frames of any size in, the crop of head and shoulders out, 256x256 or larger, and points moved along with it."""
 
 from dataclasses import dataclass
 
@@ -31,8 +31,8 @@ class Crop:
     top: float
     size: float
 
-    def cut(self, frame_rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the square of `frame_rgb`, uint8 [H, W, 3]; outside it repeats the edge.
+    def cut(self, frame_rgb: NDArray[np.uint8], side: int = CROP_SIZE) -> NDArray[np.uint8]:
+        """Uint8 [side, side, 3]: the square of `frame_rgb`, uint8 [H, W, 3]; outside it repeats the edge.
 
         Raises:
             UsageError: nothing of the square is in the frame.
@@ -55,8 +55,8 @@ class Crop:
                 max(right - width, 0),
                 cv2.BORDER_REPLICATE,
             )
-        method = cv2.INTER_AREA if size > CROP_SIZE else cv2.INTER_CUBIC
-        cut: NDArray[np.uint8] = cv2.resize(inside, (CROP_SIZE, CROP_SIZE), interpolation=method)
+        method = cv2.INTER_AREA if size > side else cv2.INTER_CUBIC
+        cut: NDArray[np.uint8] = cv2.resize(inside, (side, side), interpolation=method)
         return cut
 
     def check_inside(self, width: int, height: int) -> None:

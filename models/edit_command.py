@@ -10,9 +10,11 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from headgan.models.avatar import Avatar
+from headgan.models.detail import check_size
 from headgan.models.face_edit import SCALAR_NAMES, FaceEdit, beyond_reach
 from headgan.models.morphable import MorphableModel
 from headgan.models.picture_file import check_picture_name, write_picture
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.portrait import read_portrait
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.models.sweep import VIDEO_SUFFIX, Sweep, check_strip, parse_sweep, write_sweep
@@ -55,6 +57,7 @@ class EditOptions:
         metavar="NAME=FROM:TO:COUNT",
     )
     crop: str = option("auto", "auto, none (largest square), or x,y,size in pixels of the photograph")
+    size: int = option(CROP_SIZE, "pixels of the picture's sides; 512 keeps more of the photograph's detail")
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
     generator: Path | None = option(
         None, "another generator than the one that ships, as ONNX", metavar="FILE"
@@ -63,6 +66,7 @@ class EditOptions:
 
 def edit_picture(options: EditOptions) -> int:
     """Draws the person of the photograph with what was asked for changed."""
+    check_size(options.size)
     edit = _edit(options)
     sweep = parse_sweep(options.sweep) if options.sweep is not None else None
     if sweep is None or options.output.suffix.lower() != VIDEO_SUFFIX:
@@ -72,7 +76,9 @@ def edit_picture(options: EditOptions) -> int:
     for name, reach in beyond_reach(MorphableModel.load(), edits).items():
         log.info("%s is a guess beyond %.2f", name, reach)
     portrait = read_portrait(options.reference, crop=options.crop, option="--reference", crop_option="--crop")
-    avatar = Avatar.from_portrait(portrait, generator=options.generator, provider=options.provider)
+    avatar = Avatar.from_portrait(
+        portrait, generator=options.generator, provider=options.provider, size=options.size
+    )
     if sweep is None:
         write_picture(options.output, avatar.edit(edit))
     else:

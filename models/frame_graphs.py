@@ -11,6 +11,7 @@ weighed by a softmax of how much F trusts each where:
 
 from collections import deque
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,8 +30,26 @@ TRUST_SHARPNESS = 4.0
 # A property of the files of networks that were trained with sound: `speech_form` of then.
 SPEECH_KEY = "headgan_speech"
 _HINTS = ("uncovered", "mouth")
+# Inputs of a frame; all others of the graphs are what was made of a reference, once.
+_OF_FRAME = frozenset(("pncc", "landmarks", "eyes", "source_grid", "audio", *_HINTS))
+_OF_RENDER = _OF_FRAME | {"warped", "middle", "coarse", "decoded"}
 # Pictures whose planes are kept: references and backgrounds of a frame, and of the one before.
 _RECENT = 12
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnFrame:
+    """A picture and where it is from.
+
+    Attributes:
+        picture: uint8 [H, W, 3].
+        grids: float32 [H, W, 2] for each reference that has a part in it, each pixel's place there, -1 to 1.
+        shares: float32 [h, w] for each of these, what part it has; together 1.
+    """
+
+    picture: NDArray[np.uint8]
+    grids: tuple[NDArray[np.float32], ...]
+    shares: tuple[NDArray[np.float32], ...]
 
 
 class FrameGraph(Protocol):
@@ -55,9 +74,18 @@ class FrameGraph(Protocol):
         """Uint8 [H, W, 3], the picture; views: at least `inputs` for each reference, the best one first."""
         ...
 
+    def draw(self, views: Sequence[Arrays]) -> DrawnFrame:
+        """The picture and where it is from; views: as for `run`, and `source_grid` of each."""
+        ...
 
-def open_frame_graph(path: Path, provider: str) -> tuple[FrameGraph, str]:
+
+def open_frame_graph(path: Path, provider: str, *, tells_flow: bool = False) -> tuple[FrameGraph, str]:
     """What draws with `path`, and the name of the provider that runs it.
+
+    Args:
+        path: the whole frame graph; the halves beside it are taken where that is faster.
+        provider: see `open_session`.
+        tells_flow: whether to take the halves on any provider, as only they tell what flow F found.
 
     Raises:
         ModelError: a file is missing or damaged, or draws no picture.
@@ -65,11 +93,11 @@ def open_frame_graph(path: Path, provider: str) -> tuple[FrameGraph, str]:
     """
     flow_path, render_path = path.with_suffix(".flow.onnx"), path.with_suffix(".render.onnx")
     if flow_path.exists() and render_path.exists():
-        flow, name = open_session(flow_path, provider)
-        if name == "cpu":
-            render, _ = open_session(render_path, name)
+        flow, name = open_session(flow_path, provider, _OF_FRAME)
+        if name == "cpu" or tells_flow:
+            render, _ = open_session(render_path, name, _OF_RENDER)
             return _CutFrameGraph(flow, _drawing(render, render_path)), name
-    session, name = open_session(path, provider)
+    session, name = open_session(path, provider, _OF_FRAME)
     return _WholeFrameGraph(_drawing(session, path)), name
 
 
@@ -86,6 +114,11 @@ class _WholeFrameGraph:
     def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
         picture: NDArray[np.uint8] = self._session.run(["picture"], _chosen(views[0], self.inputs))[0]
         return picture
+
+    def draw(self, views: Sequence[Arrays]) -> DrawnFrame:
+        """See `FrameGraph`; what flow is added to the geometry's, a whole graph does not tell."""
+        grid = np.asarray(views[0]["source_grid"], np.float32)
+        return DrawnFrame(self.run(views[:1]), (grid,), (np.ones((1, 1), np.float32),))
 
 
 class _CutFrameGraph:
@@ -105,12 +138,17 @@ class _CutFrameGraph:
         self._recent: deque[tuple[NDArray[np.generic], list[NDArray[np.float32]]]] = deque(maxlen=_RECENT)
 
     def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
+        return self.draw(views).picture
+
+    def draw(self, views: Sequence[Arrays]) -> DrawnFrame:
+        """See `FrameGraph`."""
         moved = [self._move(view) for view in views]
-        fused = moved[0] if len(moved) == 1 else _fused(moved)
+        shares = _shares(moved)
+        fused = moved[0] if len(moved) == 1 else _fused(moved, shares)
         picture: NDArray[np.uint8] = self._render.run(
             ["picture"], _chosen({**views[0], **fused}, self._read_then)
         )[0]
-        return picture
+        return DrawnFrame(picture, tuple(one["grid"][0] for one in moved), tuple(shares))
 
     def _move(self, view: Arrays) -> dict[str, NDArray[np.float32]]:
         """What the render graph, or the fusion, has to know of one reference."""
@@ -144,11 +182,18 @@ class _CutFrameGraph:
         return colors
 
 
-def _fused(moved: Sequence[dict[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
-    """The mean over the references of all planes but grid and trust, weighed by their trust."""
-    trust = TRUST_SHARPNESS * np.stack([one["trust"][0, 0] for one in moved])  # [K, h, w]
-    shares = np.exp(trust - trust.max(axis=0))
+def _shares(moved: Sequence[dict[str, NDArray[np.float32]]]) -> NDArray[np.float32]:
+    """Float32 [K, h, w]: what part each reference has in the picture where, by F's trust in it."""
+    trust = TRUST_SHARPNESS * np.stack([one["trust"][0, 0] for one in moved])
+    shares: NDArray[np.float32] = np.exp(trust - trust.max(axis=0))
     shares /= shares.sum(axis=0)
+    return shares
+
+
+def _fused(
+    moved: Sequence[dict[str, NDArray[np.float32]]], shares: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """The mean over the references of all planes but grid and trust, weighed by their shares."""
 
     def mean(name: str) -> NDArray[np.float32]:
         size = moved[0][name].shape[:-3:-1]

@@ -15,7 +15,8 @@ A generator is an ONNX graph run by onnxruntime. It is fed the inputs that it de
     mouth                float32 [256, 256]     0 to 1, where a mouth opens that the reference shows closed
     audio                float32 [300]          h_t^(a), `headgan.models.speech`; zeros where no sound is known
 
-and its output is `picture`, uint8 [256, 256, 3] RGB. Beside NAME.onnx there may be a NAME.reference.onnx: it is run
+and its output is `picture`, uint8 [256, 256, 3] RGB, to which the detail of a larger reference may be added
+(`headgan.models.detail`). Beside NAME.onnx there may be a NAME.reference.onnx: it is run
 once for each reference, and its outputs are inputs of NAME.onnx. And there may be NAME.flow.onnx and NAME.render.onnx,
 which on a processor do together what NAME.onnx does, in less time: the reference is warped between them.
 """
@@ -29,6 +30,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.models.detail import Unknown, add_detail
 from headgan.models.frame_graphs import names_of, open_frame_graph
 from headgan.models.runtime import open_session
 from headgan.models.speech import SPEECH_SIZE, speech_form
@@ -53,6 +55,7 @@ class GeneratorReference:
         reference_pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
         reference_eyes: uint8 [256, 256], or None when the generator does not ask for them.
         reference_landmarks: uint8 [256, 256, 3], or None when the generator does not ask for it.
+        large: uint8 [512, 512, 3], the reference at twice the size, where frames shall have that size.
     """
 
     reference: NDArray[np.uint8]
@@ -60,6 +63,7 @@ class GeneratorReference:
     reference_pncc: NDArray[np.uint8] | None = None
     reference_eyes: NDArray[np.uint8] | None = None
     reference_landmarks: NDArray[np.uint8] | None = None
+    large: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +95,11 @@ class PreparedReference:
 
     Attributes:
         arrays: inputs of its frame graph by name.
+        large: see `GeneratorReference`.
     """
 
     arrays: dict[str, NDArray[np.generic]]
+    large: NDArray[np.uint8] | None = None
 
 
 class View(NamedTuple):
@@ -130,19 +136,23 @@ class Generator(Protocol):
         ...
 
     def generate(self, *views: View) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: a frame, drawn from one reference or more, the best one first."""
+        """Uint8 [256, 256, 3]: a frame, drawn from one reference or more, the best one first.
+
+        [512, 512, 3] where all references are there at this size.
+        """
         ...
 
 
 class OnnxGenerator:
     """A generator from ONNX files. Not thread-safe."""
 
-    def __init__(self, path: Path | None = None, *, provider: str = "auto") -> None:
+    def __init__(self, path: Path | None = None, *, provider: str = "auto", tells_flow: bool = False) -> None:
         """Loads the graph, the one that ships if `path` is left out.
 
         Args:
             path: an ONNX file; the reference's graph beside it is taken too.
             provider: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
+            tells_flow: whether frames of twice the size are wanted, for which the flow has to be known.
 
         Raises:
             ModelError: a file is missing, damaged, or asks for inputs that nobody has.
@@ -150,7 +160,7 @@ class OnnxGenerator:
         """
         path = path or weights_path(SHIPPED_GENERATOR)
         self._name = path.stem
-        self._frame_graph, self._provider = open_frame_graph(path, provider)
+        self._frame_graph, self._provider = open_frame_graph(path, provider, tells_flow=tells_flow)
         reference_path = path.with_suffix(".reference.onnx")
         self._reference_session = None
         if reference_path.exists():
@@ -190,7 +200,7 @@ class OnnxGenerator:
             feed = _all_of(self._once_inputs, given)
             names = names_of(self._reference_session.get_outputs())
             arrays |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
-        return PreparedReference(arrays)
+        return PreparedReference(arrays, reference.large)
 
     @property
     def fuses(self) -> bool:
@@ -199,7 +209,15 @@ class OnnxGenerator:
 
     def generate(self, *views: View) -> NDArray[np.uint8]:
         """A frame, drawn from one reference or more; see `Generator`."""
-        return self._frame_graph.run([self._feed(*view) for view in views])
+        feeds = [self._feed(*view) for view in views]
+        large = [one for view in views if (one := view.reference.large) is not None]
+        if len(large) < len(views):
+            return self._frame_graph.run(feeds)
+        first = views[0].frame
+        drawn = self._frame_graph.draw(
+            [{**feed, "source_grid": view.frame.source_grid} for feed, view in zip(feeds, views, strict=True)]
+        )
+        return add_detail(drawn, large, Unknown(first.uncovered, first.mouth))
 
     def _feed(self, reference: PreparedReference, frame: GeneratorFrame) -> dict[str, NDArray[np.generic]]:
         given = {**reference.arrays, **self._declared(frame, _OF_FRAME)}

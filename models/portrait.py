@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
+from headgan.models.detail import LARGE_SIZE
 from headgan.models.identity import fit_face
 from headgan.models.morphable import MorphableModel
 from headgan.models.picture_file import read_picture
@@ -47,10 +48,12 @@ class Portrait:
     Attributes:
         picture_rgb: uint8 [256, 256, 3], head and shoulders.
         points: float32 [478, 3] of the face in half crop widths.
+        large_rgb: uint8 [512, 512, 3], the same at twice the size.
     """
 
     picture_rgb: NDArray[np.uint8]
     points: NDArray[np.float32]
+    large_rgb: NDArray[np.uint8] | None = None
 
     def as_reference(self, model: MorphableModel) -> ReferenceImage:
         """The reference with the identity that this one picture shows."""
@@ -59,7 +62,7 @@ class Portrait:
             log.warning(
                 "the face in the picture is hard to make out; it has to be upright and in plain sight"
             )
-        return ReferenceImage(self.picture_rgb, identity, fit.params)
+        return ReferenceImage(self.picture_rgb, identity, fit.params, self.large_rgb)
 
 
 def read_portrait(
@@ -116,7 +119,11 @@ def find_portrait(
     height, width = picture_rgb.shape[:2]
     around = crop_around(face.points, width, height) if square is None else whole_frame(width, height)
     points = _second_look(picture_rgb, around, tracker)
-    return Portrait(around.cut(picture_rgb), around.normalise(face.points if points is None else points))
+    return Portrait(
+        around.cut(picture_rgb),
+        around.normalise(face.points if points is None else points),
+        around.cut(picture_rgb, LARGE_SIZE),
+    )
 
 
 def find_faces(picture_rgb: NDArray[np.uint8], tracker: MediaPipeTracker) -> list[TrackedFace]:

@@ -59,9 +59,10 @@ def prior_graph() -> onnx.ModelProto:
         *_blend("warped", "background_planes", "uncovered", "uncovered_filled"),
         *_blend("uncovered_filled", "dark", "mouth", "filled"),
         helper.make_node("Round", ["filled"], ["rounded"]),
-        helper.make_node("Cast", ["rounded"], ["bytes"], to=TensorProto.UINT8),
-        helper.make_node("Transpose", ["bytes"], ["pixels"], perm=[0, 2, 3, 1]),
-        helper.make_node("Squeeze", ["pixels", "batch_axis"], ["picture"]),
+        helper.make_node("Transpose", ["rounded"], ["pixels"], perm=[0, 2, 3, 1]),
+        helper.make_node("Squeeze", ["pixels", "batch_axis"], ["levels"]),
+        # The last one: TensorRT knows bytes at the ends of a graph only.
+        helper.make_node("Cast", ["levels"], ["picture"], to=TensorProto.UINT8),
     ]
     graph = helper.make_graph(
         nodes,

@@ -8,12 +8,14 @@ FaceParams ── project ──┬─ render_pncc ── pncc ─────�
 """
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.models.codes import render_landmarks
+from headgan.models.detail import LARGE_SIZE, enlarged, shrunk
 from headgan.models.drift_field import moved_prior
 from headgan.models.eyes import render_eyes
 from headgan.models.fitting import project
@@ -22,7 +24,7 @@ from headgan.models.foreground import foreground_mask, inpaint_background
 from headgan.models.generator import Generator, GeneratorFrame, GeneratorReference, View
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.mouth import mouth_mask
-from headgan.models.pncc import pncc_colors, render_pncc
+from headgan.models.pncc import CROP_SIZE, pncc_colors, render_pncc
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,17 +35,40 @@ class ReferenceImage:
         picture_rgb: uint8 [256, 256, 3], head and shoulders.
         identity: float32 [n_id], the person's identity coefficients.
         params: where and how the face is in the picture.
+        large_rgb: uint8 [512, 512, 3], the same at twice the size, where that is known.
     """
 
     picture_rgb: NDArray[np.uint8]
     identity: NDArray[np.float32]
     params: FaceParams
+    large_rgb: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of_picture(
+        cls, picture_rgb: NDArray[np.uint8], identity: NDArray[np.float32], params: FaceParams
+    ) -> Self:
+        """A person in a picture of either size, uint8 [256, 256, 3] or [512, 512, 3]."""
+        if len(picture_rgb) == LARGE_SIZE:
+            return cls(shrunk(picture_rgb), identity, params, picture_rgb)
+        return cls(picture_rgb, identity, params)
+
+    @property
+    def largest_rgb(self) -> NDArray[np.uint8]:
+        """The picture at the larger size that is known."""
+        return self.picture_rgb if self.large_rgb is None else self.large_rgb
 
 
 class Reconstructor:
     """Draws one person from one reference; several may share a generator. Not thread-safe."""
 
-    def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
+    def __init__(
+        self,
+        model: MorphableModel,
+        generator: Generator,
+        reference: ReferenceImage,
+        size: int = CROP_SIZE,
+    ) -> None:
+        """Does what is done once for a reference; size: of the pictures to draw, 256 or 512."""
         self.reference = reference
         self._model = model
         self._generator = generator
@@ -59,13 +84,14 @@ class Reconstructor:
                 self._pncc("reference_pncc", points),
                 render_eyes(points) if generator.needs("reference_eyes") else None,
                 render_landmarks(points) if generator.needs("reference_landmarks") else None,
+                enlarged(reference.largest_rgb) if size == LARGE_SIZE else None,
             )
         )
 
     def draw(
         self, params: FaceParams, *others: "Reconstructor", audio: NDArray[np.float32] | None = None
     ) -> NDArray[np.uint8]:
-        """Uint8 [256, 256, 3]: the person with the expression, pose and gaze of `params`.
+        """Uint8 [256, 256, 3], or [512, 512, 3]: the person with the expression, pose and gaze of `params`.
 
         Args:
             params: of the frame.

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from headgan.models.avatar import Avatar
 from headgan.models.crop import parse_crop
+from headgan.models.detail import check_size
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.portrait import read_portrait
 from headgan.models.reenactment import reenact
 from headgan.models.runtime import PROVIDER_CHOICES
@@ -35,6 +37,7 @@ class ReenactOptions:
     crop: str = option("auto", "auto, none (largest square), or x,y,size in pixels of the clip")
     reference_crop: str = option("auto", "the same for the photograph")
     side_by_side: bool = option(False, "show the photograph and the clip beside the result")
+    size: int = option(CROP_SIZE, "pixels of the picture's sides; 512 keeps more of the photograph's detail")
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
     generator: Path | None = option(
         None, "another generator than the one that ships, as ONNX", metavar="FILE"
@@ -52,12 +55,15 @@ def reenact_clip(options: ReenactOptions) -> int:
         raise UsageError("--place clip: with --relative the face stays where the photograph has it")
     # Mistakes that show without the files are told before anything is loaded.
     smoothing_settings(options.smoothing)
+    check_size(options.size)
     if options.crop != "none":
         parse_crop(options.crop)
     portrait = read_portrait(
         options.reference, crop=options.reference_crop, option="--reference", crop_option="--reference-crop"
     )
-    avatar = Avatar.from_portrait(portrait, generator=options.generator, provider=options.provider)
+    avatar = Avatar.from_portrait(
+        portrait, generator=options.generator, provider=options.provider, size=options.size
+    )
     result = reenact(
         avatar,
         options.driving,

@@ -20,7 +20,6 @@ from headgan.models.clip_faces import ClipFaces, fit_clip
 from headgan.models.clip_speech import speech_of_clip
 from headgan.models.morphable import MorphableModel
 from headgan.models.motion_transfer import PlacedMotion, RelativeMotion, calmest
-from headgan.models.pncc import CROP_SIZE
 
 # Some files count in thousands of frames a second; more than this nobody sees.
 _MAX_RATE_FPS = 60.0
@@ -85,9 +84,9 @@ def reenact(
         transfer = PlacedMotion(seen, avatar.params)
     rate_fps = min(faces.rate_fps, _MAX_RATE_FPS)
     order = frames_at_rate(faces.pts_ms, rate_fps)
-    width = CROP_SIZE * (3 if side_by_side else 1)
-    with VideoWriter(output, width=width, height=CROP_SIZE, rate_fps=rate_fps) as writer:
-        originals = _crops(driving, faces) if side_by_side else None
+    width = avatar.size * (3 if side_by_side else 1)
+    with VideoWriter(output, width=width, height=avatar.size, rate_fps=rate_fps) as writer:
+        originals = _crops(driving, faces, avatar.size) if side_by_side else None
         heard = speech_of_clip(driving, faces.pts_ms) if avatar.listens else None
         for picture_rgb in tqdm(
             _pictures(avatar, faces, order, transfer, originals, heard),
@@ -131,6 +130,6 @@ def _pictures(
         yield drawn if originals is None else np.hstack([avatar.picture_rgb, original, drawn])
 
 
-def _crops(path: Path, faces: ClipFaces) -> Iterator[NDArray[np.uint8]]:
-    """Uint8 [256, 256, 3]: the part of each frame of the clip that was tracked."""
-    return (faces.crop.cut(frame.frame_rgb) for frame in read_video(path))
+def _crops(path: Path, faces: ClipFaces, size: int) -> Iterator[NDArray[np.uint8]]:
+    """Uint8 [size, size, 3]: the part of each frame of the clip that was tracked."""
+    return (faces.crop.cut(frame.frame_rgb, size) for frame in read_video(path))

@@ -2,11 +2,20 @@
 
 import logging
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import onnxruntime
 
+from headgan.models.gpu_session import (
+    CUDA,
+    TENSORRT,
+    BoundSession,
+    find_libraries,
+    gpu_providers,
+    telling_of_engine,
+)
 from headgan.proto.errors import ModelError, UsageError
 
 log = logging.getLogger(__name__)
@@ -15,25 +24,29 @@ Session: TypeAlias = onnxruntime.InferenceSession
 PROVIDER_CHOICES = ("auto", "cpu", "openvino", "cuda", "tensorrt")
 # In the order in which `auto` tries them.
 _PROVIDERS = {
-    "tensorrt": "TensorrtExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
+    "tensorrt": TENSORRT,
+    "cuda": CUDA,
     "openvino": "OpenVINOExecutionProvider",
     "cpu": "CPUExecutionProvider",
 }
 _HOW_TO_GET = {
-    "tensorrt": "install headgan[gpu] and NVIDIA TensorRT",
-    "cuda": "install headgan[gpu] and NVIDIA's driver",
+    "tensorrt": "docs/gpu.md says how to install onnxruntime-gpu, CUDA and TensorRT",
+    "cuda": "docs/gpu.md says how to install onnxruntime-gpu and CUDA",
     "openvino": "install onnxruntime-openvino in place of onnxruntime",
     "cpu": "reinstall onnxruntime",
 }
 
 
-def open_session(path: Path, provider: str = "auto") -> tuple[Session, str]:
+def open_session(
+    path: Path, provider: str = "auto", changing: frozenset[str] | None = None
+) -> tuple[Session, str]:
     """Loads `path`; returns the session and the name of the provider that runs it.
 
     Args:
         path: an ONNX file.
         provider: one of `PROVIDER_CHOICES`; `auto` takes the fastest that works.
+        changing: inputs that differ from run to run, where the arrays of all others stay as they are for as long as
+            they are used: those are copied to a graphics card once. None where nothing is known of that.
 
     Raises:
         ModelError: the file is missing or damaged.
@@ -43,16 +56,22 @@ def open_session(path: Path, provider: str = "auto") -> tuple[Session, str]:
         raise UsageError(f"--provider {provider}: choose one of {', '.join(PROVIDER_CHOICES)}")
     built_in = onnxruntime.get_available_providers()
     wanted = list(_PROVIDERS) if provider == "auto" else [provider]
+    missing = True
     for name in wanted:
         if _PROVIDERS[name] not in built_in:
             continue
+        missing = False
         session = _try_provider(path, _PROVIDERS[name])
         # onnxruntime falls back to the CPU without a word, for example when a CUDA library is missing.
         if session.get_providers()[0] == _PROVIDERS[name]:
-            return session, name
+            is_bound = changing is not None and _PROVIDERS[name] in (TENSORRT, CUDA)
+            return BoundSession(session, changing or frozenset()) if is_bound else session, name
         log.warning("%s is installed but does not start on this machine", name)
+    why = (
+        "this onnxruntime was built without it" if missing else "its libraries, or a card for it, are missing"
+    )
     raise UsageError(
-        f"--provider {provider} does not work here; {_HOW_TO_GET[wanted[-1]]}, or use --provider auto"
+        f"--provider {provider} does not work here: {why}; {_HOW_TO_GET[wanted[-1]]}, or use --provider auto"
     )
 
 
@@ -63,9 +82,13 @@ def _try_provider(path: Path, provider: str) -> Session:
     options.intra_op_num_threads = max(1, (os.cpu_count() or 2) // 2)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
-    fallback = [] if provider == _PROVIDERS["cpu"] else [_PROVIDERS["cpu"]]
+    providers: list[Any] = [provider] if provider == _PROVIDERS["cpu"] else [provider, _PROVIDERS["cpu"]]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=[provider, *fallback])
+        if provider in (TENSORRT, CUDA):
+            find_libraries(provider)
+            providers = list(gpu_providers(path, provider))
+        with telling_of_engine(path) if provider == TENSORRT else nullcontext():
+            return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except _load_errors() as exc:
         raise ModelError(f"{path} cannot be loaded by onnxruntime ({exc}); reinstall the package") from exc
 

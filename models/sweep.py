@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from headgan.codec.video import VideoWriter
 from headgan.models.picture_file import write_picture
-from headgan.models.pncc import CROP_SIZE
 from headgan.proto.errors import UsageError
 
 VIDEO_SUFFIX = ".mp4"
@@ -45,7 +44,7 @@ def parse_sweep(text: str) -> Sweep:
 
 
 def write_sweep(path: Path, pictures_rgb: Sequence[NDArray[np.uint8]]) -> None:
-    """Writes pictures, uint8 [256, 256, 3] each, side by side, or there and back if `path` is an MP4.
+    """Writes pictures, uint8 [size, size, 3] each, side by side, or there and back if `path` is an MP4.
 
     Raises:
         UsageError: too many for a strip, or the name's ending is not known.
@@ -56,7 +55,8 @@ def write_sweep(path: Path, pictures_rgb: Sequence[NDArray[np.uint8]]) -> None:
         write_picture(path, np.hstack(pictures_rgb))
         return
     there_and_back = [*pictures_rgb, *reversed(pictures_rgb[1:-1])]
-    with VideoWriter(path, width=CROP_SIZE, height=CROP_SIZE, rate_fps=RATE_FPS) as writer:
+    size = len(pictures_rgb[0])
+    with VideoWriter(path, width=size, height=size, rate_fps=RATE_FPS) as writer:
         for picture_rgb in there_and_back:
             writer.write(picture_rgb)
 

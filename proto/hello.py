@@ -17,7 +17,10 @@ MAX_CAPABILITY_BYTES = 32
 MAX_RATE_FPS = 240.0
 MAX_REFERENCES = 64
 MAX_KNOWN = 64
+# Sides of references in pixels.
+PICTURE_PX, LARGE_PICTURE_PX = 256, 512
 DIGEST_BYTES = 16
+_MAX_PICTURE_PX = 4096
 # Who names it reads, or writes, records that say how what is no face moves; they do if both sides name it.
 DRIFT_CAPABILITY = "drift"
 # Room for keys that a later version may add; this version reads past them.
@@ -50,6 +53,8 @@ class Hello:
                   fuses         int, from how many of them the receiver draws one frame at most, 1..8; left out for 1
                   known         bin, digests of references of earlier calls, 16 bytes each, at most 64; or left out
                   near          int, how many of these, from the first, look as the sender does now; left out for 0
+                  picture_px    int, side of the references that the receiver wants, or the sender can send, at most,
+                                256..4096; left out for 256
     """
 
     TYPE = 1
@@ -65,6 +70,7 @@ class Hello:
     fuses: int = 1
     known: tuple[bytes, ...] = ()
     near: int = 0
+    picture_px: int = PICTURE_PX
     version: int = PROTOCOL_VERSION
 
     def __post_init__(self) -> None:
@@ -89,6 +95,7 @@ class Hello:
         if len(set(self.known)) < len(self.known):
             raise WireError("hello: known: a digest comes twice")
         check_range("hello: near", self.near, 0, len(self.known))
+        check_range("hello: picture_px", self.picture_px, PICTURE_PX, _MAX_PICTURE_PX)
 
     def to_bytes(self) -> bytes:
         """The introduction as one control message."""
@@ -105,6 +112,7 @@ class Hello:
                 **({"fuses": self.fuses} if self.fuses > 1 else {}),
                 **({"known": b"".join(self.known)} if self.known else {}),
                 **({"near": self.near} if self.near else {}),
+                **({"picture_px": self.picture_px} if self.picture_px > PICTURE_PX else {}),
             }
         )
         return bytes((self.TYPE, self.version)) + bytes(fields)
@@ -139,6 +147,7 @@ class Hello:
             fuses=fields.whole("fuses", default=1),
             known=fields.digests("known"),
             near=fields.whole("near", default=0),
+            picture_px=fields.whole("picture_px", default=PICTURE_PX),
             version=version,
         )
 

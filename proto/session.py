@@ -32,7 +32,7 @@ from headgan.proto.control import (
     parse_control,
 )
 from headgan.proto.errors import WireError
-from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
+from headgan.proto.hello import DRIFT_CAPABILITY, LARGE_PICTURE_PX, PICTURE_PX, Hello, Role
 from headgan.proto.known_references import fitting_places, is_asked, number_known
 from headgan.proto.live_video import VideoAssembler, VideoPiece, VideoReceived
 from headgan.proto.more_references import (
@@ -174,11 +174,21 @@ class Session:
         reference: the picture that a sender sends when it is asked to; a receiver gives None.
     """
 
-    def __init__(self, hello: Hello, reference: Reference | None = None) -> None:
+    def __init__(
+        self, hello: Hello, reference: Reference | None = None, large_reference: Reference | None = None
+    ) -> None:
+        """Prepares for a call.
+
+        Args:
+            hello: of this side.
+            reference: that a sender has.
+            large_reference: the same with pictures of 512 pixels, where its hello says that it has it.
+        """
         if (hello.role is Role.SENDER) != (reference is not None):
             raise ValueError("a sender needs a reference, a receiver must have none")
         # Made now, so that a picture over the limits is refused before there is a call.
         self._reference_messages = tuple(split_reference(reference)) if reference else ()
+        self._large_messages = tuple(split_reference(large_reference)) if large_reference else ()
         self._hello = hello
         self._state = SessionState.NEW
         self._peer_hello: Hello | None = None
@@ -337,6 +347,13 @@ class Session:
         return 1 if peer is None else min(self._hello.references, peer.references)
 
     @property
+    def picture_px(self) -> int:
+        """The side of the references of this call, 256 or 512, as both sides have said; 256 before Hello."""
+        peer = self._peer_hello
+        both = PICTURE_PX if peer is None else min(self._hello.picture_px, peer.picture_px)
+        return LARGE_PICTURE_PX if both >= LARGE_PICTURE_PX else PICTURE_PX
+
+    @property
     def is_asked(self) -> bool:
         """Whether the receiver still has to say which references of the sender's Hello it knows."""
         peer = self._peer_hello
@@ -448,6 +465,8 @@ class Session:
             return Step(bye.messages, (mismatch,))
         self._state = SessionState.WAITING
         # What the receiver knows already decides whether a picture is needed.
+        if self.picture_px == LARGE_PICTURE_PX and self._large_messages:
+            self._reference_messages = self._large_messages
         messages = self._reference_messages if hello.wants_reference and not self.is_asked else ()
         return _send(*messages, events=(PeerHello(hello),))
 

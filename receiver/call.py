@@ -19,9 +19,11 @@ from headgan.codec.reference_params import parse_reference_params
 from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import decode_still
 from headgan.models.contacts import Contacts, reference_digest
+from headgan.models.detail import enlarged
 from headgan.models.ears import Ears
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.speech import speech_form
@@ -74,6 +76,7 @@ class ReceiveSettings:
         fuses: from how many of them to draw one frame, at most.
         remember: name under which they are kept for the next call, or None.
         record_plain: whether the recording has no sign on pictures that are held.
+        size: side of the pictures to show, 256 or 512.
     """
 
     listen: Address
@@ -84,6 +87,7 @@ class ReceiveSettings:
     fuses: int = 1
     remember: str | None = None
     record_plain: bool = False
+    size: int = CROP_SIZE
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ class ReceiverCall:
         self.first_ms = 0.0
         self.last_ms = 0.0
         self.references_known = 0
+        self.picture_px = CROP_SIZE  # side of the references, once that is agreed
         self.reader = FrameReader()
         self._settings = settings
         self._model = model
@@ -202,6 +207,7 @@ class ReceiverCall:
                 # A photograph of one's own choice is not mixed with what the camera sees.
                 references=settings.references if self._own_reference is None else 1,
                 fuses=settings.fuses if self._own_reference is None else 1,
+                picture_px=settings.size if self._own_reference is None else CROP_SIZE,
             )
             link = Link(
                 self.peer,
@@ -257,6 +263,8 @@ class ReceiverCall:
                 log.info("call from %s", hello.agent)
                 self._hello = hello
                 self.reader = FrameReader(has_drift=link.session.has_drift)
+                self.picture_px = link.session.picture_px
+                self._decoder = PictureDecoder(self.picture_px)
                 self._tell_sound()
                 if self._own_reference is not None:
                     caller = self._caller()
@@ -303,8 +311,10 @@ class ReceiverCall:
         if reference.media_type == CHAIN_MEDIA_TYPE:
             picture_rgb = self._decoder.decode(reference.image)
         else:
-            picture_rgb = decode_still(reference.image, reference.media_type)
-        return ReferenceImage(picture_rgb, self._caller(), parse_reference_params(reference.payload))
+            picture_rgb = decode_still(reference.image, reference.media_type, self.picture_px)
+        return ReferenceImage.of_picture(
+            picture_rgb, self._caller(), parse_reference_params(reference.payload)
+        )
 
     async def _recall(self, hello: Hello, link: Link) -> None:
         """Tells the sender which of its references are still here from an earlier call; begins with one if it can."""
@@ -341,7 +351,7 @@ class ReceiverCall:
         while True:
             number, reference, replaces = await self._to_hold.get()
             reconstructor = await self._quiet.run(
-                partial(Reconstructor, self._model, self._generator, reference)
+                partial(Reconstructor, self._model, self._generator, reference, self._settings.size)
             )
             if self.playback is not None and not link.session.is_over:
                 self.playback.hold(number, reconstructor, replaces)
@@ -350,12 +360,13 @@ class ReceiverCall:
     async def _start(self, reference: ReferenceImage, link: Link) -> None:
         """Prepares to draw `reference`, then lets the sender start."""
         # Finding the person in the picture takes a while: not on the event loop.
-        reconstructor = await asyncio.to_thread(Reconstructor, self._model, self._generator, reference)
+        size = self._settings.size
+        reconstructor = await asyncio.to_thread(Reconstructor, self._model, self._generator, reference, size)
         # The first frame of a generator is slow; draw it before the call does.
         await asyncio.to_thread(reconstructor.draw, reference.params)
         self.playback = Playback(
             reconstructor,
-            reference.picture_rgb,
+            reference.picture_rgb if size == CROP_SIZE else enlarged(reference.largest_rgb),
             rate_fps=self._hello.rate_fps if self._hello else self._settings.rate_fps,
             record_path=self._settings.record_path,
             record_plain=self._settings.record_plain,

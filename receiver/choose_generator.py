@@ -58,6 +58,7 @@ def choose_generator(
     provider: str,
     rate_fps: float,
     program: str,
+    size: int = CROP_SIZE,
 ) -> Chosen:
     """A generator that has been warmed up; says on stderr what was chosen.
 
@@ -69,14 +70,19 @@ def choose_generator(
         provider: see `OnnxGenerator`.
         rate_fps: frames a second to draw.
         program: whose name to put before what is said.
+        size: side of the pictures to draw.
 
     Raises:
         ModelError: a file is missing, damaged, or asks for inputs that nobody has.
         UsageError: the provider cannot be had on this machine.
     """
     geometry = weights_path(PRIOR_GENERATOR)
-    generator = OnnxGenerator(geometry if draw == "geometry" and path is None else path, provider=provider)
-    draw_ms = _draw_ms(model, generator)
+    generator = OnnxGenerator(
+        geometry if draw == "geometry" and path is None else path,
+        provider=provider,
+        tells_flow=size > CROP_SIZE,
+    )
+    draw_ms = _draw_ms(model, generator, size=size)
     affordable_ms = _SHARE_FOR_DRAWING * 1000 / rate_fps
     if draw == "auto" and path is None and draw_ms > affordable_ms:
         sys.stderr.write(
@@ -84,25 +90,27 @@ def choose_generator(
             "there; drawing from the geometry alone (--draw networks takes them all the same)\n"
         )
         generator = OnnxGenerator(geometry, provider=provider)
-        draw_ms = _draw_ms(model, generator)
+        draw_ms = _draw_ms(model, generator, size=size)
     sys.stderr.write(
         f"{program}: drawing by {generator.name}, {draw_ms:.0f} ms a frame on {generator.provider}\n"
     )
-    fuses = fused or _fused_in_time(model, generator, draw_ms, _SHARE_FOR_FUSING * 1000 / rate_fps)
+    fuses = fused or _fused_in_time(model, generator, size, draw_ms, _SHARE_FOR_FUSING * 1000 / rate_fps)
     return Chosen(generator, fuses if generator.fuses else 1)
 
 
-def _fused_in_time(model: MorphableModel, generator: Generator, draw_ms: float, affordable_ms: float) -> int:
+def _fused_in_time(
+    model: MorphableModel, generator: Generator, size: int, draw_ms: float, affordable_ms: float
+) -> int:
     """From how many references a frame can be drawn in `affordable_ms`."""
     count = 1
     while generator.fuses and count < MAX_FUSED and draw_ms <= affordable_ms:
-        draw_ms = _draw_ms(model, generator, count + 1)
+        draw_ms = _draw_ms(model, generator, count + 1, size=size)
         count += draw_ms <= affordable_ms
     return count
 
 
-def _draw_ms(model: MorphableModel, generator: Generator, count: int = 1) -> float:
-    """Time to draw a face that nobody sees from `count` references.
+def _draw_ms(model: MorphableModel, generator: Generator, count: int = 1, *, size: int = CROP_SIZE) -> float:
+    """Time to draw a face that nobody sees from `count` references, at `size`.
 
     What is compiled or loaded for it, a caller need not wait for.
     The shortest of some: much else runs on a machine while a call begins, and only then.
@@ -111,7 +119,7 @@ def _draw_ms(model: MorphableModel, generator: Generator, count: int = 1) -> flo
     params = FaceParams(np.zeros(EXPRESSION_SIZE, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
     blank = np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     nobody = ReferenceImage(blank, np.zeros(model.identity_size, np.float32), params)
-    reconstructor = Reconstructor(model, generator, nobody)
+    reconstructor = Reconstructor(model, generator, nobody, size)
     others = [reconstructor] * (count - 1)
     reconstructor.draw(params, *others)
     times = []

@@ -10,7 +10,9 @@ from headgan.codec.libopus import opus_library
 from headgan.codec.memory import DEFAULT_CAPACITY, check_capacity
 from headgan.codec.sound_devices import device_line
 from headgan.models.contacts import Contacts, check_name
+from headgan.models.detail import check_size
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.ice import IceConfig
@@ -70,6 +72,11 @@ class ReceiveOptions:
     fused: int = option(
         0, "pictures to draw one frame from, at most 3; 0: as many as are in time", metavar="K"
     )
+    size: int = option(
+        CROP_SIZE,
+        "pixels of the picture's sides; 512 shows detail that the caller's pictures have at that size, where that side "
+        "sends them (at 1.4 times the bytes) or --reference has it",
+    )
     generator: Path | None = option(
         None, "another generator than the one that ships, as ONNX", metavar="FILE"
     )
@@ -119,6 +126,7 @@ def _receive(options: ReceiveOptions) -> int:
         if options.reference is not None or options.references == 1:
             raise UsageError("--remember: there is nothing to remember with --reference or --references 1")
     check_fused(options.fused)
+    check_size(options.size)
     check_speaker(options.speaker)
     settings = ReceiveSettings(
         listen=parse_address(options.listen),
@@ -128,6 +136,7 @@ def _receive(options: ReceiveOptions) -> int:
         references=options.references,
         remember=options.remember,
         record_plain=options.record_plain,
+        size=options.size,
     )
     check_writable(options.record, "--record")
     check_writable(options.stats, "--stats")
@@ -142,6 +151,7 @@ def _receive(options: ReceiveOptions) -> int:
         provider=options.provider,
         rate_fps=settings.rate_fps,
         program=PROG,
+        size=options.size,
     )
     hears = _can_hear(options, listens=chosen.generator.needs("audio"))
     contacts = Contacts()

@@ -23,6 +23,7 @@ from headgan.codec.memory import ReferenceMemory
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes
 from headgan.codec.voice import FRAME_MS, VoiceFrame
+from headgan.models.detail import enlarged
 from headgan.models.ears import Ears
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
@@ -55,7 +56,7 @@ class ShownPicture:
     """A picture at the moment it is ready.
 
     Attributes:
-        picture_rgb: uint8 [256, 256, 3].
+        picture_rgb: uint8 [256, 256, 3], or [512, 512, 3].
         state: `live`, or why another picture is shown: the sender sees no face, knows that what would be drawn is not
             what is there, or names an unknown reference.
         latency_ms: since its capture; None until the sender's clock is known.
@@ -150,14 +151,18 @@ class Playback:
         self._fuses = fuses
         # Frames that were on their way may still name the one that was given up last.
         self._given_up: tuple[int, Reconstructor] | None = None
-        self._picture = first_picture
+        self._picture, self._size = first_picture, len(first_picture)
         # The newest frame of live video; of no use any more once a face is drawn.
         self._video: NDArray[np.uint8] | None = None
         self._rate_fps = rate_fps
         self._recording: Recording | None = None
         if record_path is not None:
             self._recording = Recording(
-                record_path, rate_fps=rate_fps, is_plain=record_plain, has_sound=hears
+                record_path,
+                size=len(first_picture),
+                rate_fps=rate_fps,
+                is_plain=record_plain,
+                has_sound=hears,
             )
         self.voice = VoicePlayer(self._captured_ms, self._keep_sound, clock_ms=clock_ms) if hears else None
         self.told = told
@@ -265,7 +270,7 @@ class Playback:
     def show_video(self, picture_rgb: NDArray[np.uint8]) -> None:
         """Takes a picture, uint8 [256, 256, 3], to show while no face can be drawn."""
         with self._changed:
-            self._video = picture_rgb
+            self._video = picture_rgb if self._size == len(picture_rgb) else enlarged(picture_rgb)
             self.video_frames += 1
 
     def line_silent(self) -> None:

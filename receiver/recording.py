@@ -27,18 +27,25 @@ class Recording:
     """Belongs to the drawing thread, but for `line_silent`; the file is there from the first picture on."""
 
     def __init__(
-        self, path: Path, *, rate_fps: float, is_plain: bool = False, has_sound: bool = False
+        self,
+        path: Path,
+        *,
+        rate_fps: float,
+        size: int = CROP_SIZE,
+        is_plain: bool = False,
+        has_sound: bool = False,
     ) -> None:
         """Starts nothing.
 
         Args:
             path: the file.
             rate_fps: of the video.
+            size: side of its pictures.
             is_plain: whether pictures stay without a sign.
             has_sound: whether there is a sound track.
         """
         self._path, self._rate_fps, self._is_plain = path, rate_fps, is_plain
-        self._has_sound = has_sound
+        self._size, self._has_sound = size, has_sound
         self._writer: TimedWriter | None = None
         self._last: tuple[NDArray[np.uint8], int] | None = None
         self._was_silent = False
@@ -62,14 +69,14 @@ class Recording:
         """
         self._writer = TimedWriter(
             self._path,
-            size=CROP_SIZE,
+            size=self._size,
             rate_fps=self._rate_fps,
             start_ms=start_ms,
             has_sound=self._has_sound,
         )
 
     def write(self, picture_rgb: NDArray[np.uint8], state: State, capture_ms: int) -> None:
-        """Places `picture_rgb`, uint8 [256, 256, 3], which is not changed, in a file that is open."""
+        """Places `picture_rgb`, uint8 [size, size, 3], which is not changed, in a file that is open."""
         if self._writer is None:
             raise ValueError("the recording is not open")
         self._mark_silence(self._writer, capture_ms)
@@ -118,7 +125,7 @@ def with_sign(picture_rgb: Frame, state: State) -> Frame:
     """The picture itself where it is of now; else a copy with a pause sign and the reason in its lower left corner.
 
     Args:
-        picture_rgb: uint8 [256, 256, 3].
+        picture_rgb: uint8 [size, size, 3], 256 or more.
         state: what it is shown in.
     """
     if state in ("live", "video"):
@@ -126,11 +133,13 @@ def with_sign(picture_rgb: Frame, state: State) -> Frame:
     text = short_text(state)
     (text_width, _), _ = cv2.getTextSize(text, _FONT, _FONT_SCALE, 1)
     signed = picture_rgb.copy()
+    # In the corner of a larger picture too, and as many pixels high.
+    top = len(signed) - CROP_SIZE + _TOP
     bars = _LEFT + _PAD
     words = bars + 7 + _PAD
-    ground = signed[_TOP : _TOP + _HEIGHT, _LEFT : words + text_width + _PAD]
+    ground = signed[top : top + _HEIGHT, _LEFT : words + text_width + _PAD]
     ground[:] = ground * _DARKENED
     for left in (bars, bars + 5):
-        cv2.rectangle(signed, (left, _TOP + 5), (left + 2, _TOP + _HEIGHT - 6), _WHITE, cv2.FILLED)
-    cv2.putText(signed, text, (words, _TOP + 13), _FONT, _FONT_SCALE, _WHITE, 1, cv2.LINE_AA)
+        cv2.rectangle(signed, (left, top + 5), (left + 2, top + _HEIGHT - 6), _WHITE, cv2.FILLED)
+    cv2.putText(signed, text, (words, top + 13), _FONT, _FONT_SCALE, _WHITE, 1, cv2.LINE_AA)
     return signed

@@ -29,10 +29,12 @@ class ReferencePhoto:
     Attributes:
         picture_rgb: uint8 [256, 256, 3], head and shoulders.
         points: float32 [478, 3] of the face in half crop widths.
+        large_rgb: uint8 [512, 512, 3], the same at twice the size.
     """
 
     picture_rgb: NDArray[np.uint8]
     points: NDArray[np.float32]
+    large_rgb: NDArray[np.uint8] | None = None
 
     def as_reference(self, model: MorphableModel, caller: NDArray[np.float32]) -> ReferenceImage:
         """The reference for a call from somebody with the identity `caller`, float32 [n_id]."""
@@ -40,7 +42,7 @@ class ReferencePhoto:
         with_caller = FaceFitter(model, caller).fit(self.points)
         if with_caller.error <= _SAME_PERSON_RATIO * fit.error:
             identity, fit = caller, with_caller
-        return ReferenceImage(self.picture_rgb, identity, fit.params)
+        return ReferenceImage(self.picture_rgb, identity, fit.params, self.large_rgb)
 
 
 def read_reference(path: Path) -> ReferencePhoto:
@@ -51,4 +53,4 @@ def read_reference(path: Path) -> ReferencePhoto:
         FaceError: there is no face, or several and none dominates.
     """
     portrait = read_portrait(path)
-    return ReferencePhoto(portrait.picture_rgb, portrait.points)
+    return ReferencePhoto(portrait.picture_rgb, portrait.points, portrait.large_rgb)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.codec.stage_times import StageTimes, percentiles
 from headgan.models.crop import Crop, crop_around, parse_crop, whole_frame
+from headgan.models.detail import LARGE_SIZE
 from headgan.models.fitting import MAX_FIT_ERROR, FaceFitter
 from headgan.models.identity import estimate_identity
 from headgan.models.morphable import MorphableModel
@@ -35,6 +36,8 @@ IDENTITY_FRAMES = 12
 MAX_SEARCH_MS = 60_000.0
 # A reference with open eyes, seen from the front, is looked for so long; then the best so far has to do.
 REFERENCE_SEARCH_MS = 2000.0
+# Side of a crop in pixels of the camera from which on it has detail that 256 pixels do not hold.
+MIN_LARGE_CROP = 384
 _LEARN_EVERY = 25
 # An hour of frames for the statistics.
 _KEPT_ERRORS = 90_000
@@ -50,10 +53,12 @@ class AnalysedFrame:
     Attributes:
         crop_rgb: uint8 [256, 256, 3].
         params: the face in it, or None if there is none, or not the caller's.
+        large_rgb: uint8 [512, 512, 3], the crop at twice the size, where it is wanted.
     """
 
     crop_rgb: NDArray[np.uint8]
     params: FaceParams | None
+    large_rgb: NDArray[np.uint8] | None = None
 
 
 @dataclass(eq=False)
@@ -67,6 +72,7 @@ class _Start:
         best_quality: of the best reference among them.
         best_points: its points.
         best_crop_rgb: its picture.
+        best_large_rgb: its picture at twice the size, where the camera has the pixels.
     """
 
     crop: Crop
@@ -75,6 +81,7 @@ class _Start:
     best_quality: float = -1.0
     best_points: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 3), np.float32))
     best_crop_rgb: NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 3), np.uint8))
+    best_large_rgb: NDArray[np.uint8] | None = None
 
     @property
     def is_enough(self) -> bool:
@@ -94,13 +101,24 @@ class FaceAnalyser:
         smoothing: OneEuroSettings | None,
         clock_ms: Callable[[], float],
         kept: Sequence[ReferenceImage] = (),
+        size: int = CROP_SIZE,
     ) -> None:
-        """Args: crop: `auto`, `none` or `x,y,size`; smoothing: None for none; kept: of earlier calls.
+        """Prepares for a call.
+
+        Args:
+            model: the morphable model.
+            tracker: finds faces.
+            crop: `auto`, `none` or `x,y,size`.
+            smoothing: None for none.
+            clock_ms: a monotonic clock.
+            kept: of earlier calls.
+            size: 512 for crops of that size too, where the camera has the pixels.
 
         Raises:
             UsageError: `crop` is none of these.
         """
         self.times = StageTimes(clock_ms)
+        self.is_large = size == LARGE_SIZE  # whether crops come at twice the size too
         self.reframed = 0
         self.faces_lost = 0
         self._fit_errors: deque[float] = deque(maxlen=_KEPT_ERRORS)
@@ -146,7 +164,7 @@ class FaceAnalyser:
         if not source.is_live:
             source.rewind()
             self._tracker.reset()
-        return ReferenceImage(start.best_crop_rgb, identity, params)
+        return ReferenceImage(start.best_crop_rgb, identity, params, start.best_large_rgb)
 
     def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:
         """Crop and parameters of the next frame, uint8 [H, W, 3], taken at `capture_ms`; `settle` comes first."""
@@ -158,6 +176,8 @@ class FaceAnalyser:
             self._reframe(face, frame_rgb)
         with self.times.measure("crop"):
             crop_rgb = self._crop.cut(frame_rgb)
+            # A crop that was framed anew may have fewer pixels than the first; the chain keeps its size.
+            large_rgb = self._crop.cut(frame_rgb, LARGE_SIZE) if self.is_large else None
         with self.times.measure("fit"):
             params = None if face is None else self._fit(self._crop.normalise(face.points), capture_ms)
         if params is None:
@@ -165,7 +185,7 @@ class FaceAnalyser:
         elif face is not None:
             self._has_face = True
             self._learn(frame_rgb, face)
-        return AnalysedFrame(crop_rgb, params)
+        return AnalysedFrame(crop_rgb, params, large_rgb)
 
     def newest_ms(self) -> dict[str, float]:
         """How long the stages of the newest frame took."""
@@ -224,6 +244,8 @@ class FaceAnalyser:
         if quality > start.best_quality and start.best_quality < 1:
             start.best_quality, start.best_points = quality, points
             start.best_crop_rgb = start.crop.cut(frame_rgb)
+            if self.is_large and start.crop.size >= MIN_LARGE_CROP:
+                start.best_large_rgb = start.crop.cut(frame_rgb, LARGE_SIZE)
 
     def _choose_crop(self, points: NDArray[np.float32], frame_rgb: NDArray[np.uint8]) -> Crop:
         height, width = frame_rgb.shape[:2]

@@ -28,7 +28,7 @@ from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.control import Bye, ByeReason, RefreshWanted
 from headgan.proto.errors import DeviceError, HeadganError, ModelError, PeerError
-from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
+from headgan.proto.hello import DRIFT_CAPABILITY, LARGE_PICTURE_PX, PICTURE_PX, Hello, Role
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY
 from headgan.proto.more_references import ReferenceAnswered
@@ -66,6 +66,21 @@ _DRIFT_KBPS = 1.5
 _NARROW_SCARCITY = 3.0
 
 
+@dataclass(frozen=True, eq=False)
+class _Beginning:
+    """The first reference at one size.
+
+    Attributes:
+        message: as it travels.
+        encoder: that its picture went through; None where no more are to follow.
+        coded: what came out.
+    """
+
+    message: Reference
+    encoder: PictureEncoder | None = None
+    coded: CodedPicture | None = None
+
+
 @dataclass
 class SenderCall:
     """A call from `run`'s start to its end; afterwards its fields tell what happened.
@@ -79,6 +94,7 @@ class SenderCall:
         own: what the caller looked like in earlier calls; None to begin every call anew.
         open_generator: what draws for the receiver, to check what it shows; None does without that.
         open_sound: opens what is heard, given what tells when the first frame was due; None for a call without sound.
+        picture_px: side of the references, once that is agreed.
     """
 
     source: Source
@@ -101,8 +117,8 @@ class SenderCall:
     voice: VoiceThread[SoundFrame] | None = None
     sound: SoundSource | None = None
     _drift: DriftFinder | None = None
-    _encoder: PictureEncoder | None = None
-    _coded: CodedPicture | None = None
+    picture_px: int = PICTURE_PX
+    _beginnings: dict[int, _Beginning] = field(default_factory=dict)
     _stopping: threading.Event = field(default_factory=threading.Event)
     _is_handed_over: bool = False
     _is_muted: bool = False
@@ -148,10 +164,16 @@ class SenderCall:
             self.peer = await unless_set(stopped, call(address.host, address.port, self.settings.ice))
             if self.peer is None:
                 return
-            message = await asyncio.to_thread(self._as_message, reference)
+            begin = await asyncio.to_thread(self._as_message, reference, PICTURE_PX)
+            large: _Beginning | None = None
+            if reference.large_rgb is not None and self.settings.picture_px == LARGE_PICTURE_PX:
+                large = await asyncio.to_thread(self._as_message, reference, LARGE_PICTURE_PX)
+            if self.settings.references > 1:
+                await asyncio.to_thread(self._watch_drift, reference)
             if self.own is not None and self.settings.references > 1:
                 await asyncio.to_thread(self.own.compare, reference)
-            session = Session(self._hello(reference), message)
+            self._beginnings = {PICTURE_PX: begin, **({LARGE_PICTURE_PX: large} if large else {})}
+            session = Session(self._hello(reference), begin.message, large.message if large else None)
             link = Link(
                 self.peer,
                 session,
@@ -197,23 +219,28 @@ class SenderCall:
             references=self.settings.references,
             known=self.own.offered if self.own else (),
             near=self.own.near if self.own else 0,
+            picture_px=max(self._beginnings),
         )
 
-    def _as_message(self, reference: ReferenceImage) -> Reference:
-        """The first reference; where more are to follow it begins their chain."""
+    def _as_message(self, reference: ReferenceImage, picture_px: int) -> _Beginning:
+        """The first reference at a size; where more are to follow it begins their chain."""
         payload = reference.params.to_bytes()
+        picture_rgb = reference.picture_rgb if picture_px == PICTURE_PX else reference.largest_rgb
         if self.settings.references == 1:
-            still = encode_still(reference.picture_rgb)
-            return Reference(still.data, still.media_type, payload)
+            still = encode_still(picture_rgb)
+            return _Beginning(Reference(still.data, still.media_type, payload))
+        encoder = PictureEncoder(size=picture_px)
+        coded = encoder.encode(picture_rgb)
+        return _Beginning(Reference(coded.data, CHAIN_MEDIA_TYPE, payload), encoder, coded)
+
+    def _watch_drift(self, reference: ReferenceImage) -> None:
+        """Prepares to find how what is no face moves."""
         settings = self.settings
         scarcity = max(1.0, _DRIFT_KBPS / (settings.face_kbps or _DRIFT_KBPS))
         if settings.packet_ms >= NARROW_MS:
             scarcity *= _NARROW_SCARCITY
         self._drift = DriftFinder(self.model, BIT_WORTH * scarcity**2)
         self._drift.prepare(reference)
-        self._encoder = PictureEncoder()
-        self._coded = self._encoder.encode(reference.picture_rgb)
-        return Reference(self._coded.data, CHAIN_MEDIA_TYPE, payload)
 
     async def _talk(self, link: Link, reference: ReferenceImage, stopped: asyncio.Event) -> None:
         """The call itself, from the first hello to the good-bye."""
@@ -229,6 +256,8 @@ class SenderCall:
                 if events.done():
                     event = events.result()
                     if isinstance(event, StartStreaming):
+                        self.picture_px = link.session.picture_px
+                        self.analyser.is_large = self.picture_px == LARGE_PICTURE_PX
                         self.packer.has_drift = link.session.has_drift
                         self.planner = self._open_planner(link, reference)
                         ships = Shipping(link, self.settings.reference_kbps, self.planner.live)
@@ -277,14 +306,15 @@ class SenderCall:
     def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
         """What fills the receiver's memory; None where that holds one picture only."""
         capacity = link.session.references
-        if capacity == 1 or self._encoder is None or self._coded is None:
+        begin = self._beginnings[self.picture_px]
+        if capacity == 1 or begin.encoder is None or begin.coded is None:
             return None
         known = self.own.numbered(link.session.known) if self.own else {}
         return MemoryFiller(
             self.model,
             reference,
-            self._encoder,
-            self._coded,
+            begin.encoder,
+            begin.coded,
             capacity=capacity,
             kbps=self.settings.reference_kbps,
             fuses=link.session.fuses,

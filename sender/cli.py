@@ -18,11 +18,13 @@ from headgan.codec.stage_times import percentiles
 from headgan.codec.voice import DEFAULT_VOICE_KBPS
 from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
+from headgan.models.detail import check_size
 from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.smoothing import smoothing_settings
 from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import UsageError
+from headgan.proto.hello import LARGE_PICTURE_PX
 from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
@@ -62,6 +64,10 @@ class SendOptions:
         DEFAULT_CAPACITY, "pictures of you that the other side may hold; 1: only the first", metavar="N"
     )
     kbps: float = option(DEFAULT_KBPS, "kbit/s that sending these pictures may cost")
+    size: int = option(
+        LARGE_PICTURE_PX,
+        "pixels of these pictures' sides, 256 or 512; 512 only where the other side wants it and the camera has them",
+    )
     fallback: float = option(
         0.0, "kbit/s of video that is sent while your face cannot be drawn; 0 for none", metavar="KBPS"
     )
@@ -142,6 +148,7 @@ def _send(options: SendOptions) -> int:
     if not 1 <= options.fps <= 120:
         raise UsageError(f"--fps {options.fps:g}: give 1 to 120")
     check_capacity(options.references)
+    check_size(options.size)
     if not 0.1 <= options.kbps <= 10_000:
         raise UsageError(f"--kbps {options.kbps:g}: give 0.1 to 10000")
     if options.fallback and not 5 <= options.fallback <= 10_000:
@@ -168,6 +175,7 @@ def _send(options: SendOptions) -> int:
         frames_per_packet=frames_in(NARROW_MS if options.narrow else options.packet_ms, options.fps),
         voice_kbps=options.voice_kbps,
         audio=audio,
+        picture_px=options.size,
     )
     if options.remember and options.references == 1:
         raise UsageError("--remember: there is nothing to remember with --references 1")
@@ -187,6 +195,7 @@ def _send(options: SendOptions) -> int:
         smoothing=smoothing,
         clock_ms=monotonic_ms,
         kept=tuple(own.kept.values()),
+        size=options.size,
     )
     call = SenderCall(
         source,
@@ -288,6 +297,7 @@ def sender_stats(call: SenderCall) -> dict[str, Any]:
             "camera_dropped": call.dropped,
             "camera_skipped": call.skipped,
         },
+        "picture_px": call.picture_px,
         "references": _reference_stats(call),
         "compared": call.planner.loop.truth.compared if call.planner.loop else 0,
         "video": _video_stats(call),

@@ -5,7 +5,7 @@ event loop        answered ── what the receiver holds ──▶ look
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 import numpy as np
@@ -16,6 +16,7 @@ from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureE
 from headgan.codec.reference_params import code_reference_params
 from headgan.codec.reference_planner import ReferencePlanner
 from headgan.models.contacts import reference_digest
+from headgan.models.detail import LARGE_SIZE, enlarged
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.view_descriptor import describe_reference
@@ -83,7 +84,7 @@ class MemoryFiller:
         self._has_drift = has_drift
         self._model, self._identity, self._fuses = model, first.identity, fuses
         # Without a first picture the chain begins with the next one.
-        self._encoder = PictureEncoder() if begins_known else encoder
+        self._encoder = PictureEncoder(size=encoder.size) if begins_known else encoder
         self._answers: SimpleQueue[tuple[int, bool]] = SimpleQueue()
         self._planner: ReferencePlanner[AnalysedFrame] = ReferencePlanner(
             describe_reference(model, self._references[0][1]), capacity=capacity, kbps=kbps
@@ -137,9 +138,12 @@ class MemoryFiller:
         used = self._planner.choose(descriptor, self._fuses)
         if proposal is None or proposal.item.params is None:
             return used, None
-        coded = self._encoder.encode(proposal.item.crop_rgb)
         payload, params = self._coded_params(proposal.item.params)
-        image = ReferenceImage(proposal.item.crop_rgb, self._identity, params)
+        item = proposal.item
+        image = ReferenceImage(item.crop_rgb, self._identity, params, item.large_rgb)
+        coded = self._encoder.encode(
+            enlarged(image.largest_rgb) if self._encoder.size == LARGE_SIZE else item.crop_rgb
+        )
         self._references[proposal.number] = _digest(image, coded), image
         self._given_up[proposal.number] = proposal.replaces
         reference = Reference(coded.data, CHAIN_MEDIA_TYPE, payload)
@@ -171,9 +175,9 @@ class MemoryFiller:
                 # What follows in the chain could not be decoded: the next one begins another.
                 self._planner.refused(number)
                 del self._references[number]
-                self._encoder = PictureEncoder()
+                self._encoder = PictureEncoder(size=self._encoder.size)
 
 
 def _digest(image: ReferenceImage, coded: CodedPicture) -> bytes:
     """Of a reference as it is once its picture was coded."""
-    return reference_digest(replace(image, picture_rgb=coded.picture_rgb))
+    return reference_digest(ReferenceImage.of_picture(coded.picture_rgb, image.identity, image.params))

@@ -7,6 +7,7 @@ from headgan.codec.memory import DEFAULT_CAPACITY
 from headgan.codec.param_encoder import DEFAULT_QUALITY
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.voice import DEFAULT_VOICE_KBPS
+from headgan.proto.hello import PICTURE_PX
 from headgan.proto.ice import IceConfig
 from headgan.proto.signalling import Address
 from headgan.sender.open_sound import VOICE
@@ -29,6 +30,7 @@ class SendSettings:
         frames_per_packet: how many frames share a packet, 1 to 4.
         voice_kbps: kbit/s of the voice.
         audio: what is sent of the sound: an entry of AUDIO_CHOICES.
+        picture_px: side of the pictures of the caller, 256 or 512, where the receiver wants the larger ones.
     """
 
     peer: Address
@@ -43,6 +45,7 @@ class SendSettings:
     frames_per_packet: int = 1
     voice_kbps: float = DEFAULT_VOICE_KBPS
     audio: str = VOICE
+    picture_px: int = PICTURE_PX
 
     @property
     def packet_ms(self) -> float:

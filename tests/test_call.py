@@ -28,9 +28,11 @@ from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import AV1_MEDIA_TYPE, encode_still
 from headgan.codec.video import read_video
 from headgan.models.contacts import OWN, Contacts, reference_digest
+from headgan.models.detail import LARGE_SIZE, enlarged, shrunk
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
@@ -210,15 +212,17 @@ class QuickReconstructor:
     newest: ClassVar["QuickReconstructor"]
     breaks = threading.Event()
 
-    def __init__(self, _model: MorphableModel, _generator: Generator, reference: ReferenceImage) -> None:
-        self.reference = reference
+    def __init__(
+        self, _model: MorphableModel, _generator: Generator, reference: ReferenceImage, size: int = CROP_SIZE
+    ) -> None:
+        self.reference, self.size = reference, size
         QuickReconstructor.newest = self
         QuickReconstructor.breaks.clear()
 
     def draw(self, _params: FaceParams) -> NDArray[np.uint8]:
         if QuickReconstructor.breaks.is_set():
             raise DeviceError("the graphics card fell out")
-        return self.reference.picture_rgb
+        return self.reference.picture_rgb if self.size == CROP_SIZE else enlarged(self.reference.largest_rgb)
 
 
 class Screen:
@@ -271,11 +275,12 @@ class Call:
         fuses: int = 1,
         hears: bool = False,
         generator: Generator = GENERATOR,
+        size: int = CROP_SIZE,
     ) -> None:
         self.out, self.crop = tmp_path / "out.mp4", tmp_path / "crop.mp4"
         self.screen = Screen()
         settings = ReceiveSettings(
-            Address("127.0.0.1", 0), IceConfig(), 25.0, self.out, remember=remember, fuses=fuses
+            Address("127.0.0.1", 0), IceConfig(), 25.0, self.out, remember=remember, fuses=fuses, size=size
         )
         self.contacts = Contacts(tmp_path / "receiver")
         self.receiver = ReceiverCall(
@@ -377,6 +382,51 @@ async def test_a_clip_is_called_through_to_its_end(tmp_path: Path, caplog: pytes
         "the sender ended the call: the clip is over",
         f"waiting for a call on {await talk.address()}",
     ]
+
+
+class LargeAnalyser(QuickAnalyser):
+    """Has a camera with many pixels; every frame is another picture, and worth being sent."""
+
+    def settle(self, source: Source, stopping: threading.Event) -> ReferenceImage | None:
+        reference = super().settle(source, stopping)
+        return None if reference is None else ReferenceImage.of_picture(LARGE, IDENTITY, face())
+
+    def analyse(self, frame_rgb: NDArray[np.uint8], capture_ms: float) -> AnalysedFrame:
+        frame = super().analyse(frame_rgb, capture_ms)
+        return replace(frame, large_rgb=LARGE if self.is_large else None)
+
+
+LARGE = enlarged(textured_picture())
+
+
+@pytest.mark.parametrize(
+    ("shown", "sent", "agreed"),
+    [
+        (LARGE_SIZE, LARGE_SIZE, LARGE_SIZE),
+        (LARGE_SIZE, CROP_SIZE, CROP_SIZE),
+        (CROP_SIZE, LARGE_SIZE, CROP_SIZE),
+    ],
+)
+@pytest.mark.parametrize("references", [1, 16])
+async def test_both_sides_agree_on_the_size_of_references(
+    tmp_path: Path, shown: int, sent: int, agreed: int, references: int
+) -> None:
+    talk = Call(tmp_path, size=shown)
+    analyser = LargeAnalyser()
+    sender = await talk.sender(Clip(30), analyser)
+    sender.settings = replace(sender.settings, picture_px=sent, references=references)
+    sending = Side(sender.run)
+    assert await sending.end() is None
+    assert await talk.receiving.end() is None
+    assert talk.receiver.picture_px == sender.picture_px == agreed
+    assert analyser.is_large == (agreed == LARGE_SIZE)
+    assert talk.receiver.playback is not None
+    held = talk.receiver.playback.references[-1]
+    assert (held.large_rgb is not None) == (agreed == LARGE_SIZE)
+    if held.large_rgb is not None:
+        assert np.array_equal(shrunk(held.large_rgb), held.picture_rgb)
+        assert np.abs(held.large_rgb.astype(float) - LARGE).mean() < 6
+    assert {frame.frame_rgb.shape for frame in read_video(talk.out)} == {(shown, shown, 3)}
 
 
 async def test_both_sides_report_the_same_call(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.weights import weights_path
 from headgan.receiver import choose_generator as chooser
 from headgan.receiver.choose_generator import choose_generator
@@ -21,6 +22,7 @@ class NamedGenerator:
 
     path: Path | None = None
     provider: str = "cpu"
+    tells_flow: bool = False
 
     @property
     def fuses(self) -> bool:
@@ -37,7 +39,8 @@ def networks_ms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     needed: float = request.param
     monkeypatch.setattr(chooser, "OnnxGenerator", NamedGenerator)
 
-    def draw_ms(_model: MorphableModel, generator: NamedGenerator, count: int = 1) -> float:
+    def draw_ms(_model: MorphableModel, generator: NamedGenerator, count: int = 1, *, size: int) -> float:
+        assert size == CROP_SIZE
         return 5.0 if generator.name == "prior" else needed * (1 + 0.5 * (count - 1))
 
     monkeypatch.setattr(chooser, "_draw_ms", draw_ms)

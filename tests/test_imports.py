@@ -24,7 +24,7 @@ BOUNDARIES = {
     "aioice": set[str](),
     "aiortc": {"proto/peer.py"},
     "ai_edge_litert": {"models/litert.py"},
-    "onnxruntime": {"models/runtime.py"},
+    "onnxruntime": {"models/runtime.py", "models/gpu_session.py"},
     "sounddevice": {"codec/sound_devices.py"},
     # A program of its own, which runs no network for a caller.
     "onnxruntime.quantization": {"models/nets/quantise.py"},

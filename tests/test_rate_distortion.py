@@ -120,7 +120,9 @@ def drawn_clip(frames: int = 8, turns: Mapping[int, float] | None = None) -> Ben
     points = to_pixels(project(model, identity, mean_face()))
     params = [mean_face((turns or {}).get(place, 0.0)) for place in range(frames)]
     return BenchClip(
-        identity, tuple(BenchFrame(pattern(place), points, params[place]) for place in range(frames))
+        identity,
+        tuple(BenchFrame(pattern(place), points, params[place]) for place in range(frames)),
+        256.0,
     )
 
 

@@ -48,7 +48,10 @@ def run(line: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
         ("--viewer television", "argument --viewer: invalid choice: 'television'"),
         ("--viewer-address here", "address 'here' must look like"),
         ("--provider abacus", "argument --provider: invalid choice: 'abacus'"),
-        ("--provider tensorrt", "--provider tensorrt does not work here; install"),
+        (
+            "--provider tensorrt",
+            "--provider tensorrt does not work here: this onnxruntime was built without it",
+        ),
         ("--stun example.org", "STUN server 'example.org' must look like"),
         ("--speaker=", "--speaker: give a number or a name of headgan-recv --list, or none"),
         ("--remember ../ana", "contact '../ana': a name has 1 to 40 letters, digits, - and _"),

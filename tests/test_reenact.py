@@ -59,6 +59,7 @@ class FakeAvatar(Avatar):
     """Remembers what it was asked to draw, and draws the number of times it was."""
 
     def __init__(self) -> None:
+        self.size = 256
         self.asked: list[FaceParams] = []
 
     @property

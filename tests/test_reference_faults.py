@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.proto.errors import WireError
 from headgan.proto.hello import Hello, Role
@@ -53,7 +54,8 @@ class ChainWriter:
 
     chains: ClassVar[int] = 0
 
-    def __init__(self) -> None:
+    def __init__(self, size: int = CROP_SIZE) -> None:
+        self.size = size
         ChainWriter.chains += 1
         self._chain, self._count = ChainWriter.chains, 0
 

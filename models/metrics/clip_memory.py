@@ -14,6 +14,7 @@ from headgan.codec.params import FaceParams
 from headgan.codec.picture_coder import PictureEncoder
 from headgan.codec.reference_planner import DEFAULT_KBPS, ReferencePlanner
 from headgan.models.morphable import MorphableModel
+from headgan.models.pncc import CROP_SIZE
 from headgan.models.reconstruct import ReferenceImage
 from headgan.models.view_descriptor import describe_reference
 
@@ -29,11 +30,15 @@ class MemorySettings:
         references: how many it holds.
         kbps: kbit/s that filling it may cost.
         fused: how many of them draw a frame, at most.
+        size: side of their pictures, 256 or 512.
+        quality: libvpx's, see `PictureEncoder`; None for what suits the size.
     """
 
     references: int = 1
     kbps: float = DEFAULT_KBPS
     fused: int = 1
+    size: int = CROP_SIZE
+    quality: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,11 +49,13 @@ class Moment:
         pts_ms: its time.
         picture_rgb: uint8 [256, 256, 3].
         params: the face in it.
+        large_rgb: uint8 [512, 512, 3], the same at twice the size, where references shall have it.
     """
 
     pts_ms: float
     picture_rgb: NDArray[np.uint8]
     params: FaceParams
+    large_rgb: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +93,16 @@ def fill_memory(
     settings: MemorySettings,
 ) -> ClipMemory:
     """Plays a call; the first of the moments, in order of time, is its first reference."""
-    encoder = PictureEncoder()
+    encoder = PictureEncoder(settings.quality, settings.size)
 
     def described(moment: Moment) -> NDArray[np.float32]:
         return describe_reference(model, ReferenceImage(moment.picture_rgb, identity, moment.params))
 
     def encoded(moment: Moment) -> tuple[ReferenceImage, int]:
-        coded = encoder.encode(moment.picture_rgb)
-        return ReferenceImage(coded.picture_rgb, identity, moment.params), len(coded.data)
+        large = moment.large_rgb if settings.size > CROP_SIZE else None
+        coded = encoder.encode(moment.picture_rgb if large is None else large)
+        image = ReferenceImage.of_picture(coded.picture_rgb, identity, moment.params)
+        return image, len(coded.data)
 
     first = moments[0]
     sent, originals = [encoded(first)], [first]

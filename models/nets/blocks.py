@@ -20,7 +20,9 @@ class Spade(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x: [B, C, H, W]; condition: [B, Z, any, any], resized to x (nearest)."""
-        resized = functional.interpolate(condition, size=x.shape[2:], mode="nearest")
+        # Whole numbers, so that an exported graph has them too, and no part of it has to tell another its size.
+        size = [int(side) for side in x.shape[2:]]
+        resized = functional.interpolate(condition, size=size, mode="nearest")
         hidden = functional.relu(self.shared(resized))
         modulated: Tensor = self.norm(x) * (1 + self.gamma(hidden)) + self.beta(hidden)
         return modulated

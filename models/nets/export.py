@@ -20,6 +20,8 @@ import io
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnx
@@ -29,12 +31,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from headgan.models.frame_graphs import SPEECH_KEY
+from headgan.models.gpu_session import HALF_KEY
 from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.head_gan import HeadGan
 from headgan.models.nets.inputs import Driving, Reference
-from headgan.models.nets.split import part_of, split_graph
+from headgan.models.nets.split import SplitGraph, part_of, split_graph
 from headgan.models.nets.warp import gathering
+from headgan.models.runtime import open_session
 
 OPSET = 17
 OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "reference_eyes", "background")
@@ -131,6 +135,7 @@ def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) 
         names = ["picture", *CUTS] if _is_cut(config) else ["picture"]
         whole = _exported(_Whole(_plain(generator)), given, names)
     parts = split_graph(whole, [name for name in OF_REFERENCE if name in given])
+    _fix_shapes(parts, given)
     if half:
         _store_half(parts.once)
         _store_half(parts.each)
@@ -195,6 +200,22 @@ def _exported(whole: nn.Module, given: dict[str, Tensor], names: list[str]) -> o
     return onnx.load_from_string(buffer.getvalue())
 
 
+def _fix_shapes(parts: SplitGraph, given: dict[str, Tensor]) -> None:
+    """Writes the shapes of what is kept of a reference where nobody could infer them; a run of the first part tells."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "once.onnx"
+        onnx.save(parts.once, path)
+        session, _ = open_session(path, "cpu")
+    names = [item.name for item in session.get_outputs()]
+    feed = {item.name: given[item.name].numpy() for item in session.get_inputs()}
+    shapes = {name: array.shape for name, array in zip(names, session.run(names, feed), strict=True)}
+    for item in [*parts.once.graph.output, *parts.each.graph.input]:
+        if item.name in shapes:
+            of = item.type.tensor_type
+            fixed = helper.make_tensor_value_info(item.name, of.elem_type, shapes[item.name])
+            item.CopyFrom(fixed)
+
+
 def _store_half(model: onnx.ModelProto) -> None:
     """Stores large float32 weights as float16 with a Cast behind each, which is folded when the graph is loaded."""
     casts = []
@@ -211,6 +232,9 @@ def _store_half(model: onnx.ModelProto) -> None:
 
 
 def _checked(model: onnx.ModelProto) -> bytes:
+    if all(item.key != HALF_KEY for item in model.metadata_props):
+        # Where a warp fetches from is found with whole numbers, and nothing else needs more digits.
+        model.metadata_props.add(key=HALF_KEY, value="1")
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data

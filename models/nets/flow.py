@@ -92,7 +92,7 @@ class PaperFlow(nn.Module):
         trust = self.mask(decoded).float()
         mask = torch.sigmoid(2 * trust)
         # The published flow is in pixels.
-        residual = self.flow(decoded).float() * mask * (2 / code.shape[-1])
+        residual = self.flow(decoded).float() * mask * (2 / int(code.shape[-1]))
         return Flow(start + to_grid(residual), residual, trust, decoded, mask)
 
 

@@ -57,7 +57,8 @@ def _gathered(source: Tensor, grid: Tensor) -> Tensor:
     x = ((grid[..., 0] + 1) * (width / 2) - 0.5).clamp(0, width - 1)
     y = ((grid[..., 1] + 1) * (height / 2) - 0.5).clamp(0, height - 1)
     left, top = x.floor(), y.floor()
-    rows = table[(top * width + left).long().flatten()]  # [h w, 4 C]
+    # Places in the table are whole numbers: half precision counts to 2048 only.
+    rows = table[(top.long() * width + left.long()).flatten()]  # [h w, 4 C]
     across, down = (x - left).flatten()[:, None], (y - top).flatten()[:, None]
     one, right, below, last = torch.split(rows, channels, dim=1)
     upper, lower = one + across * (right - one), below + across * (last - below)
