@@ -1,4 +1,4 @@
-"""Frames of 512 pixels: nothing is lost where nothing moves, nothing added where no reference shows it; who asks for them."""
+"""Frames of 512 pixels: no detail is lost where nothing moves, none added where no reference shows it; and who asks."""
 
 from dataclasses import replace
 
