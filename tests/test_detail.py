@@ -1,4 +1,4 @@
-"""Frames of 512 pixels: nothing is lost where nothing moves, nothing is added where no reference shows it."""
+"""Frames of 512 pixels: no detail is lost where nothing moves, none added where no reference shows it; and who asks."""
 
 from dataclasses import replace
 
@@ -11,7 +11,8 @@ from headgan.models.detail import LARGE_SIZE, Unknown, add_detail, check_size, e
 from headgan.models.flow_prior import pixel_grid
 from headgan.models.frame_graphs import DrawnFrame
 from headgan.models.pncc import CROP_SIZE
-from headgan.proto.errors import UsageError
+from headgan.proto.errors import UsageError, WireError
+from headgan.proto.hello import Hello, Role
 
 NOWHERE = Unknown(*(np.zeros((CROP_SIZE, CROP_SIZE), np.float32),) * 2)
 WHOLE = (np.ones((64, 64), np.float32),)
@@ -103,3 +104,20 @@ def test_other_sizes_are_no_sizes() -> None:
     check_size(LARGE_SIZE)
     with pytest.raises(UsageError, match="--size 384: give 256, or 512"):
         check_size(384)
+
+
+def hello(picture_px: int, role: Role = Role.RECEIVER) -> Hello:
+    return Hello(role, "test", 25.0, bytes(8), picture_px=picture_px)
+
+
+def test_a_hello_says_how_large_references_may_be_and_an_old_one_nothing() -> None:
+    assert Hello.parse(hello(LARGE_SIZE).to_bytes()).picture_px == LARGE_SIZE
+    plain = hello(CROP_SIZE).to_bytes()
+    assert b"picture_px" not in plain
+    assert Hello.parse(plain).picture_px == CROP_SIZE
+
+
+@pytest.mark.parametrize("picture_px", [0, 255, 4097])
+def test_sizes_beyond_the_limits_are_refused(picture_px: int) -> None:
+    with pytest.raises(WireError, match="picture_px"):
+        hello(picture_px)
