@@ -48,13 +48,18 @@ def _patches(rows, side, made) -> None:  # type: ignore[no-untyped-def]  # noqa:
                     made[y, x, row * run + piece] = rows[y * side + row, x * run + piece]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True)  # type: ignore[untyped-decorator]
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _fetch(table, grid, made) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     height, width, channels = made.shape
     for row in range(height):
         for column in range(width):
-            x = min(max((grid[row, column, 0] + 1) * (width / 2) - 0.5, 0.0), width - 1.0)
-            y = min(max((grid[row, column, 1] + 1) * (height / 2) - 0.5, 0.0), height - 1.0)
+            x, y = (
+                (grid[row, column, 0] + 1) * (width / 2) - 0.5,
+                (grid[row, column, 1] + 1) * (height / 2) - 0.5,
+            )
+            # Written so that what is no number is no place outside of the table either.
+            x = min(x, width - 1.0) if x > 0 else 0.0
+            y = min(y, height - 1.0) if y > 0 else 0.0
             left, top = int(x), int(y)
             across, down = np.float32(x - left), np.float32(y - top)
             corners = table[top * width + left]
