@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.models.drawn_frame import DrawnFrame
 from headgan.models.flow_prior import pixel_grid
-from headgan.models.frame_graphs import DrawnFrame
 from headgan.models.pncc import CROP_SIZE, to_pixels
 from headgan.proto.errors import UsageError
 

@@ -49,7 +49,7 @@ class DriftWatch:
 
         Args:
             drawn_rgb: uint8 [256, 256, 3], what geometry makes of a reference for this frame, without any drift.
-            face: float32 [256, 256], where the face is in it, see `Prior.face`.
+            face: float32 [256, 256] or [128, 128], where the face is in it, see `Prior.face`.
             reference_drift: of that reference.
             picture_rgb: uint8 [256, 256, 3], the frame.
         """

@@ -11,7 +11,7 @@ from typing import Any
 def describe_run() -> dict[str, Any]:
     """Processor, cores, system and versions; the commit if this runs from a checkout."""
     return {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
@@ -21,7 +21,8 @@ def describe_run() -> dict[str, Any]:
     }
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name, as its maker has it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -81,14 +81,15 @@ def _fill_triangles(points, triangles, values, picture, depth) -> None:  # type:
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if abs(area) < 1e-9 or not math.isfinite(area):
             continue
+        per_area = 1 / area
         left = max(0, math.ceil(min(ax, bx, cx)))
         right = min(size - 1, math.floor(max(ax, bx, cx)))
         top = max(0, math.ceil(min(ay, by, cy)))
         bottom = min(size - 1, math.floor(max(ay, by, cy)))
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                share_b = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) / area
-                share_c = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) / area
+                share_b = ((x - ax) * (cy - ay) - (y - ay) * (cx - ax)) * per_area
+                share_c = ((bx - ax) * (y - ay) - (by - ay) * (x - ax)) * per_area
                 share_a = 1 - share_b - share_c
                 # The small slack closes the cracks that rounding leaves between neighbours.
                 if share_a < -1e-6 or share_b < -1e-6 or share_c < -1e-6:

@@ -58,6 +58,45 @@ class ReferenceImage:
         return self.picture_rgb if self.large_rgb is None else self.large_rgb
 
 
+@dataclass(frozen=True, eq=False)
+class _Shown:
+    """What a frame looks like from any reference of a person.
+
+    Attributes:
+        identity: float32 [n_id], the person's.
+        points: float32 [478, 3], projected.
+        pncc: uint8 [256, 256, 3], or None when the generator does not ask for it.
+        eyes: uint8 [256, 256], likewise.
+        landmarks: uint8 [256, 256, 3], likewise.
+    """
+
+    identity: NDArray[np.float32]
+    points: NDArray[np.float32]
+    pncc: NDArray[np.uint8] | None
+    eyes: NDArray[np.uint8] | None
+    landmarks: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """What a picture was drawn from."""
+
+    params: FaceParams
+    others: tuple["Reconstructor", ...]
+    audio: NDArray[np.float32] | None
+
+    def is_as(self, other: "_Seen") -> bool:
+        """Whether both make the same picture."""
+        if self.others != other.others:
+            return False
+        if self.audio is not other.audio and (
+            self.audio is None or other.audio is None or not np.array_equal(self.audio, other.audio)
+        ):
+            return False
+        one, two = self.params, other.params
+        return np.array_equal(one.to_array(), two.to_array()) and np.array_equal(one.drift, two.drift)
+
+
 class Reconstructor:
     """Draws one person from one reference; several may share a generator. Not thread-safe."""
 
@@ -73,6 +112,7 @@ class Reconstructor:
         self._model = model
         self._generator = generator
         self._identity = reference.identity
+        self._drawn: tuple[_Seen, NDArray[np.uint8]] | None = None
         points = self._reference_points = project(model, reference.identity, reference.params)
         person = foreground_mask(reference.picture_rgb, points[:MESH_VERTICES])
         self._prior = FlowPrior(model, reference.identity, reference.params, person)
@@ -93,29 +133,55 @@ class Reconstructor:
     ) -> NDArray[np.uint8]:
         """Uint8 [256, 256, 3], or [512, 512, 3]: the person with the expression, pose and gaze of `params`.
 
+        What is asked for twice in a row is drawn once: it is the same array, not to be written to.
+
         Args:
             params: of the frame.
             others: of the same person and generator; it is drawn from their references as well, where that fuses.
             audio: float32 [300], what is heard at that time (`headgan.models.speech`); None if nothing is known.
         """
-        views = (one.view(params, audio) for one in (self, *others))
-        return self._generator.generate(*views)
+        seen = _Seen(params, others, audio)
+        if self._drawn is None or not seen.is_as(self._drawn[0]):
+            shown = self._show(params)
+            views = [one.view(params, audio, shown) for one in (self, *others)]
+            self._drawn = seen, self._generator.generate(*views)
+        return self._drawn[1]
 
-    def view(self, params: FaceParams, audio: NDArray[np.float32] | None = None) -> View:
-        """What the generator is given to draw `params` from this reference, alone or beside others; see `draw`."""
-        points = project(self._model, self._identity, params)
+    def view(
+        self, params: FaceParams, audio: NDArray[np.float32] | None = None, shown: "_Shown | None" = None
+    ) -> View:
+        """What the generator is given to draw `params` from this reference, alone or beside others; see `draw`.
+
+        Args:
+            params: of the frame.
+            audio: see `draw`.
+            shown: of the frame, if it is known.
+        """
+        if shown is None or not np.array_equal(shown.identity, self._identity):
+            shown = self._show(params)
+        points = shown.points
         drift = params.drift - self.reference.params.drift
         prior = moved_prior(self._prior.prior(params, points), drift)
         frame = GeneratorFrame(
             prior.source_grid,
             prior.uncovered,
             mouth_mask(points, self._reference_points),
-            self._pncc("pncc", points),
-            render_eyes(points) if self._generator.needs("eyes") else None,
-            render_landmarks(points) if self._generator.needs("landmarks") else None,
+            shown.pncc,
+            shown.eyes,
+            shown.landmarks,
             audio,
         )
         return View(self._reference, frame)
+
+    def _show(self, params: FaceParams) -> "_Shown":
+        points = project(self._model, self._identity, params)
+        return _Shown(
+            self._identity,
+            points,
+            self._pncc("pncc", points),
+            render_eyes(points) if self._generator.needs("eyes") else None,
+            render_landmarks(points) if self._generator.needs("landmarks") else None,
+        )
 
     def _pncc(self, name: str, points: NDArray[np.float32]) -> NDArray[np.uint8] | None:
         if not self._generator.needs(name):

@@ -13,6 +13,7 @@ from headgan.models.contacts import Contacts, check_name
 from headgan.models.detail import check_size
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
+from headgan.models.precision import PRECISION_CHOICES
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.proto.errors import DeviceError, UsageError
 from headgan.proto.ice import IceConfig
@@ -69,6 +70,9 @@ class ReceiveOptions:
         choices=DRAW_CHOICES,
     )
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
+    precision: str = option(
+        "auto", "how a processor computes them; auto: what is fastest here", choices=PRECISION_CHOICES
+    )
     fused: int = option(
         0, "pictures to draw one frame from, at most 3; 0: as many as are in time", metavar="K"
     )
@@ -149,6 +153,7 @@ def _receive(options: ReceiveOptions) -> int:
         options.generator,
         fused=options.fused,
         provider=options.provider,
+        precision=options.precision,
         rate_fps=settings.rate_fps,
         program=PROG,
         size=options.size,

@@ -22,6 +22,7 @@ class NamedGenerator:
 
     path: Path | None = None
     provider: str = "cpu"
+    precision: str = "float32"
     tells_flow: bool = False
 
     @property
@@ -38,6 +39,7 @@ def networks_ms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """A machine on which the networks take so long, and the geometry 5 ms."""
     needed: float = request.param
     monkeypatch.setattr(chooser, "OnnxGenerator", NamedGenerator)
+    monkeypatch.setattr(chooser, "chosen_precision", lambda *_: "float32")
 
     def draw_ms(_model: MorphableModel, generator: NamedGenerator, count: int = 1, *, size: int) -> float:
         assert size == CROP_SIZE
@@ -125,3 +127,24 @@ def test_what_else_runs_while_a_call_begins_does_not_count(monkeypatch: pytest.M
     assert chooser._draw_ms(
         MODEL, OnnxGenerator(weights_path("prior.onnx"), provider="cpu")
     ) == pytest.approx(30)
+
+
+@pytest.mark.parametrize("networks_ms", [20.0], indirect=True)
+@pytest.mark.parametrize(
+    ("provider", "asked", "found", "drawn"),
+    [
+        ("cpu", "auto", "int8", "int8"),
+        ("cpu", "auto", "float32", "float32"),
+        ("cpu", "float32", "int8", "float32"),
+        ("cuda", "auto", "int8", "float32"),
+    ],
+)
+@pytest.mark.usefixtures("networks_ms")
+def test_a_processor_computes_as_it_is_fastest_or_as_asked(
+    monkeypatch: pytest.MonkeyPatch, provider: str, asked: str, found: str, drawn: str
+) -> None:
+    monkeypatch.setattr(chooser, "chosen_precision", lambda *_: found)
+    chosen = choose_generator(
+        MODEL, "networks", None, provider=provider, precision=asked, rate_fps=25, program="headgan-recv"
+    )
+    assert isinstance(chosen.generator, NamedGenerator) and chosen.generator.precision == drawn

@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from headgan.models.detail import LARGE_SIZE, Unknown, add_detail, check_size, enlarged, shrunk
+from headgan.models.drawn_frame import DrawnFrame
 from headgan.models.flow_prior import pixel_grid
-from headgan.models.frame_graphs import DrawnFrame
 from headgan.models.pncc import CROP_SIZE
 from headgan.proto.errors import UsageError, WireError
 from headgan.proto.hello import Hello, Role

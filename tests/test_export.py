@@ -6,17 +6,17 @@ from typing import Any
 
 import cv2
 import numpy as np
-import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'headgan[train]'")
 onnx = pytest.importorskip("onnx")
 
-from headgan.models.frame_graphs import open_frame_graph  # noqa: E402
+from headgan.models.frame_graphs import MADE_FROM_KEY, PRECISIONS, open_frame_graph  # noqa: E402
 from headgan.models.nets.config import LIVE, PAPER, NetConfig  # noqa: E402
 from headgan.models.nets.export import (  # noqa: E402
     CUTS,
+    cut_for_bytes,
     cut_frame,
     draw_bytes,
     export_generator,
@@ -25,9 +25,11 @@ from headgan.models.nets.export import (  # noqa: E402
 )
 from headgan.models.nets.head_gan import HeadGan  # noqa: E402
 from headgan.models.nets.inputs import Driving, Reference  # noqa: E402
-from headgan.models.nets.quantise import quantise  # noqa: E402
+from headgan.models.nets.quantise import digest_of, quantised  # noqa: E402
 from headgan.models.nets.split import split_graph  # noqa: E402
+from headgan.models.precision import belongs  # noqa: E402
 from headgan.models.runtime import open_session  # noqa: E402
+from headgan.proto.errors import UsageError  # noqa: E402
 
 SIZE = 32
 CONFIGS = {
@@ -176,7 +178,7 @@ def test_several_references_draw_what_torch_draws(tmp_path: Path) -> None:
 
 def test_what_is_not_made_to_be_cut_is_not_cut() -> None:
     exported = export_generator(trained(CONFIGS["paper"]), SIZE)
-    with pytest.raises(ValueError, match=r"this graph has no coarse"):
+    with pytest.raises(ValueError, match=r"this graph has no decoded"):
         cut_frame(exported.frame)
 
 
@@ -194,25 +196,63 @@ def test_half_weights_halve_the_files() -> None:
     assert half < 0.65 * whole
 
 
-def test_eight_bits_draw_nearly_the_same() -> None:
+def halves(
+    folder: Path, exported: Any, given: dict[str, NDArray[Any]]
+) -> tuple[Path, dict[str, NDArray[Any]]]:
+    """Files of both precisions, and what a frame graph is given."""
+    path = folder / "a.onnx"
+    path.with_suffix(".reference.onnx").write_bytes(exported.reference)
+    given = given | run(path.with_suffix(".reference.onnx"), given)
+    path.write_bytes(exported.frame)
+    feeds = [given | run(path, given)] * 2
+    path.unlink()
+    single = cut_frame(exported.frame)
+    for suffix, data in zip((".flow.onnx", ".render.onnx"), single, strict=True):
+        path.with_suffix(suffix).write_bytes(data)
+    small = (
+        quantised(half, feeds, {MADE_FROM_KEY: digest_of(*single)}) for half in cut_for_bytes(exported.frame)
+    )
+    for suffix, data in zip((".flow.int8.onnx", ".render.int8.onnx"), small, strict=True):
+        path.with_suffix(suffix).write_bytes(data)
+    return path, given
+
+
+@pytest.mark.parametrize("name", ["live", "live, silent, no eyes", "live from landmarks"])
+def test_eight_bits_draw_nearly_the_same(name: str, tmp_path: Path) -> None:
+    config = replace(CONFIGS[name], prior=True)
+    exported = export_generator(trained(config), SIZE)
+    given = {key: item.numpy() for key, item in random_inputs(config).items()}
+    given["reference"] = cv2.resize(given["reference"][::8, ::8], (SIZE, SIZE))
+    path, arrays = halves(tmp_path, exported, given)
+    drawn = {}
+    for precision in PRECISIONS:
+        graph, words = open_frame_graph(path, "cpu", precision)
+        assert words == ("cpu" if precision == "float32" else "cpu, int8")
+        drawn[precision] = graph.run([arrays]).astype(int), graph.run([arrays, arrays]).astype(int)
+    for small, exact in zip(drawn["int8"], drawn["float32"], strict=True):
+        assert 0 < np.abs(small - exact).mean() < 4
+        assert np.corrcoef(small.ravel(), exact.ravel())[0, 1] > 0.99
+    kinds = [
+        item.data_type
+        for item in onnx.load(path.with_suffix(".render.int8.onnx")).graph.initializer
+        if len(item.dims) == 4
+    ]
+    assert kinds and set(kinds) == {onnx.TensorProto.INT8}
+    assert belongs(path, "int8")
+
+
+def test_eight_bits_of_other_weights_are_not_used(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     config = CONFIGS["live"]
-    exported = export_generator(trained(config), SIZE, half=False)
-    given = {name: item.numpy() for name, item in random_inputs(config).items()}
-    options = ort.SessionOptions()
-    once, each = (ort.InferenceSession(part, options) for part in (exported.reference, exported.frame))
-
-    def asked(session: Any) -> dict[str, NDArray[Any]]:
-        return {item.name: given[item.name] for item in session.get_inputs()}
-
-    names = [item.name for item in once.get_outputs()]
-    given |= dict(zip(names, once.run(names, asked(once)), strict=True))
-    small = quantise(exported.frame, [asked(each)] * 2)
-    # A tiny network is mostly the names of its operators; its weights are a quarter of what they were.
-    kinds = [item.data_type for item in onnx.load_from_string(small).graph.initializer if len(item.dims) == 4]
-    assert kinds.count(onnx.TensorProto.INT8) >= len(kinds) - 2
-    expected = each.run(None, asked(each))[0].astype(int)
-    drawn = ort.InferenceSession(small, options).run(None, asked(each))[0].astype(int)
-    assert 0 < np.abs(drawn - expected).mean() < 4
+    given = {key: item.numpy() for key, item in random_inputs(config).items()}
+    path, _ = halves(tmp_path, export_generator(trained(config), SIZE), given)
+    changed = path.with_suffix(".render.onnx")
+    changed.write_bytes(cut_frame(export_generator(HeadGan(config), SIZE).frame)[1])
+    assert not belongs(path, "int8")
+    assert "belongs to other weights" in caplog.text
+    path.with_suffix(".flow.int8.onnx").unlink()
+    assert not belongs(path, "int8")
+    with pytest.raises(UsageError, match=r"there is no a\.flow\.int8\.onnx"):
+        open_frame_graph(path, "cpu", "int8")
 
 
 def test_past_frames_cannot_be_exported() -> None:

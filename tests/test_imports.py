@@ -24,10 +24,14 @@ BOUNDARIES = {
     "aioice": set[str](),
     "aiortc": {"proto/peer.py"},
     "ai_edge_litert": {"models/litert.py"},
-    "onnxruntime": {"models/runtime.py", "models/gpu_session.py"},
+    # Two of them make files, and run no network for a caller.
+    "onnxruntime": {
+        "models/runtime.py",
+        "models/gpu_session.py",
+        "models/nets/quantise.py",
+        "models/nets/tensor_ranges.py",
+    },
     "sounddevice": {"codec/sound_devices.py"},
-    # A program of its own, which runs no network for a caller.
-    "onnxruntime.quantization": {"models/nets/quantise.py"},
 }
 TORCH_FOLDERS = ("models/nets/", "models/train/")
 # What the extras bring; a command has to start without them.

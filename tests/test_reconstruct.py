@@ -177,3 +177,58 @@ def test_a_generator_is_told_what_is_heard(model: MorphableModel, reference: Ref
     assert generator.frame and generator.frame.audio is heard
     reconstructor.draw(params_at(yaw=0.3))
     assert generator.frame.audio is None
+
+
+class CountingGenerator:
+    """Stands in for networks: remembers what it was given, and draws something new each time."""
+
+    name, provider, fuses = "counting", "cpu", True
+
+    def __init__(self) -> None:
+        self.drawn: list[tuple[View, ...]] = []
+
+    def needs(self, name: str) -> bool:
+        return name in ("pncc", "eyes", "audio")
+
+    def prepare(self, reference: GeneratorReference) -> PreparedReference:
+        return PreparedReference({"reference": reference.reference})
+
+    def generate(self, *views: View) -> NDArray[np.uint8]:
+        self.drawn.append(views)
+        return np.full((SIZE, SIZE, 3), len(self.drawn), np.uint8)
+
+
+def test_what_has_not_changed_is_not_drawn_again(model: MorphableModel, reference: ReferenceImage) -> None:
+    generator = CountingGenerator()
+    one, other = (Reconstructor(model, generator, reference) for _ in range(2))
+    params, sound = params_at(0.1), np.ones(300, np.float32)
+    first = one.draw(params, other, audio=sound)
+    assert one.draw(params_at(0.1), other, audio=sound.copy()) is first
+    drift = np.zeros((8, 8, 2), np.int16)
+    drift[3, 3] = 1
+    moved = FaceParams(params.expression, params.camera, params.gaze, drift)
+    changes = (
+        (params_at(0.1001), (other,), sound),
+        (params, (other,), sound),
+        (moved, (other,), sound),
+        (params, (other,), np.zeros(300, np.float32)),
+        (params, (other,), None),
+        (params, (), None),
+    )
+    for count, (given, others, heard) in enumerate(changes, 2):
+        assert one.draw(given, *others, audio=heard)[0, 0, 0] == count
+    assert one.draw(params) is one.draw(params) and len(generator.drawn) == 7
+
+
+def test_references_of_a_person_share_what_a_frame_shows(
+    model: MorphableModel, reference: ReferenceImage
+) -> None:
+    generator = CountingGenerator()
+    another = ReferenceImage(reference.picture_rgb, reference.identity.copy(), params_at(0.1))
+    stranger = ReferenceImage(reference.picture_rgb, reference.identity + 1, params_at(0.1))
+    views = [Reconstructor(model, generator, one) for one in (reference, another, stranger)]
+    views[0].draw(params_at(0.05), *views[1:])
+    (drawn,) = generator.drawn
+    assert drawn[0].frame.pncc is drawn[1].frame.pncc and drawn[0].frame.eyes is drawn[1].frame.eyes
+    assert not np.array_equal(drawn[0].frame.source_grid, drawn[1].frame.source_grid)
+    assert drawn[2].frame.pncc is not drawn[0].frame.pncc

@@ -8,6 +8,7 @@ from typing import Any
 
 from headgan.codec.memory import check_capacity
 from headgan.codec.reference_planner import DEFAULT_KBPS
+from headgan.models.frame_graphs import PRECISIONS
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import Sampling, find_clips
 from headgan.models.metrics.clip_memory import MemorySettings
@@ -43,6 +44,9 @@ class EvaluateOptions:
     identity_model: Path | None = option(None, "ArcFace as ONNX, 112x112, for the CSIM", metavar="FILE")
     inception: Path | None = option(None, "Inception as pytorch-fid has it, as ONNX, for FID", metavar="FILE")
     provider: str = option("auto", "what runs the networks", choices=PROVIDER_CHOICES)
+    precision: str = option(
+        "float32", "how a processor computes the generator that is judged", choices=tuple(PRECISIONS)
+    )
     limits: bool = option(
         False, "also say what the generator would be worth if it knew the true flow, or the true face"
     )
@@ -116,6 +120,7 @@ def _settings(options: EvaluateOptions) -> Settings:
         identity_model=options.identity_model,
         inception=options.inception,
         provider=options.provider,
+        precision=options.precision,
         videos=options.videos,
         limits=options.limits,
         deaf=options.deaf,

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from headgan.codec.video import VideoWriter
+from headgan.models.frame_graphs import half_paths
 from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR, Generator, OnnxGenerator
 from headgan.models.metrics.clip_frames import ClipFrames, Sampling, read_clip
 from headgan.models.metrics.face_embedding import FaceEmbedder
@@ -51,6 +52,7 @@ class Settings:
         identity_model: ArcFace; faceres if None.
         inception: Inception; no FID if None.
         provider: what runs the networks.
+        precision: how a processor computes the generator that is judged.
         videos: write each clip, real and drawn.
         limits: also score what the generator under judgement would be worth if it had known more.
         deaf: do not let networks that listen hear the clips.
@@ -63,6 +65,7 @@ class Settings:
     identity_model: Path | None = None
     inception: Path | None = None
     provider: str = "auto"
+    precision: str = "float32"
     videos: bool = False
     limits: bool = False
     deaf: bool = False
@@ -91,7 +94,10 @@ class Evaluation:
             REPEAT: None,
         }
         self.digests = {
-            name: "still" if path is None else _generator_digest(path) for name, path in self._paths.items()
+            name: "still"
+            if path is None
+            else _generator_digest(path, settings.precision if name == JUDGED else "float32")
+            for name, path in self._paths.items()
         }
         self.skipped: dict[str, str] = {}
         self._read: dict[str, ClipFrames] = {}
@@ -213,7 +219,11 @@ class Evaluation:
     def _generators(self) -> dict[str, Generator | None]:
         provider = self._settings.provider
         return {
-            way: None if path is None else OnnxGenerator(path, provider=provider)
+            way: None
+            if path is None
+            else OnnxGenerator(
+                path, provider=provider, precision=self._settings.precision if way == JUDGED else "float32"
+            )
             for way, path in self._paths.items()
         }
 
@@ -273,10 +283,12 @@ def _file_state(path: Path) -> tuple[str, int, int]:
     return str(path.absolute()), state.st_size, state.st_mtime_ns
 
 
-def _generator_digest(path: Path) -> str:
-    """Of the graph, and of the reference's graph where it has one beside it."""
-    beside = path.with_suffix(".reference.onnx")
-    return "+".join(_digest(graph) for graph in (path, beside) if graph.is_file())
+def _generator_digest(path: Path, precision: str) -> str:
+    """Of the graph, and of the reference's graph where it has one beside it; in eight bits of those halves as well."""
+    files = [path, path.with_suffix(".reference.onnx")]
+    if precision != "float32":
+        files += half_paths(path, precision)
+    return "+".join(_digest(graph) for graph in files if graph.is_file())
 
 
 @cache

@@ -30,20 +30,24 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from headgan.models.cut_frames import COARSE_KEY, MIDDLE_KEY
 from headgan.models.frame_graphs import SPEECH_KEY
 from headgan.models.gpu_session import HALF_KEY
 from headgan.models.nets.blocks import PlainResBlock
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
-from headgan.models.nets.head_gan import HeadGan
+from headgan.models.nets.head_gan import HeadGan, sound_of
 from headgan.models.nets.inputs import Driving, Reference
+from headgan.models.nets.render import LiveRender
 from headgan.models.nets.split import SplitGraph, part_of, split_graph
 from headgan.models.nets.warp import gathering
 from headgan.models.runtime import open_session
 
 OPSET = 17
 OF_REFERENCE = ("reference", "reference_pncc", "reference_landmarks", "reference_eyes", "background")
-FLOW_OUTPUTS = ("grid", "trust", "middle", "coarse", "decoded")
-CUTS = (*FLOW_OUTPUTS, "warped")
+# What is cut at: between F and what comes before and after it, and before and after R.
+FLOW_INPUTS, FLOW_OUTPUTS = ("start", "hints", "started"), ("residual", "trust", "decoded")
+RENDER_INPUTS = ("warped", "middle", "coarse", "decoded")
+CUTS = (*FLOW_INPUTS, *FLOW_OUTPUTS, "warped", "middle", "coarse", "changes")
 # Weights with fewer numbers stay exact: it costs nothing.
 _EXACT_BELOW = 64
 
@@ -84,11 +88,23 @@ class _Whole(nn.Module):
         )
         generator = self.generator
         moved = generator.move(generator.encode(reference), reference, driving)
-        picture = generator.finish(moved.warped, driving)[0]
-        levels: Tensor = ((picture + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).to(torch.uint8)
-        features = moved.warped.features
-        cuts = (moved.flow.grid, moved.flow.trust, features.middle, features.coarse, moved.warped.decoded)
-        return (levels, *cuts, moved.warped.picture) if _is_cut(generator.config) else (levels,)
+        warped, flow = moved.warped, moved.flow
+        if not is_cut(generator.config):
+            return (_levels(generator.finish(warped, driving)),)
+        render_net = generator.render_net
+        assert isinstance(render_net, LiveRender) and flow.seen is not None
+        changes = render_net.changes(warped, driving.code, sound_of(driving))
+        picture = _levels(render_net.changed(warped.picture, changes))
+        found = (flow.residual, flow.trust, warped.decoded)
+        return (
+            picture,
+            *flow.seen,
+            *found,
+            warped.picture,
+            warped.features.middle,
+            warped.features.coarse,
+            changes,
+        )
 
 
 def generator_inputs(config: NetConfig, size: int) -> dict[str, Tensor]:
@@ -132,7 +148,7 @@ def export_generator(generator: HeadGan, size: int = 256, *, half: bool = True) 
         raise ValueError("a call draws every frame for itself; train with past_frames = 0 to export")
     given = generator_inputs(config, size)
     with gathering() if config.family == "live" else nullcontext():
-        names = ["picture", *CUTS] if _is_cut(config) else ["picture"]
+        names = ["picture", *CUTS] if is_cut(config) else ["picture"]
         whole = _exported(_Whole(_plain(generator)), given, names)
     parts = split_graph(whole, [name for name in OF_REFERENCE if name in given])
     _fix_shapes(parts, given)
@@ -154,20 +170,44 @@ def cut_frame(frame: bytes) -> tuple[bytes, bytes]:
         ValueError: it cannot be cut.
     """
     model = onnx.load_from_string(frame)
-    flow = part_of(model, FLOW_OUTPUTS)
-    render = part_of(model, ["picture"], ["warped", *FLOW_OUTPUTS[2:]])
+    flow = part_of(model, FLOW_OUTPUTS, FLOW_INPUTS)
+    render = part_of(model, ["picture"], RENDER_INPUTS)
+    helper.set_model_props(flow, _tables(model))
     return _checked(flow), _checked(render)
+
+
+def cut_for_bytes(frame: bytes) -> tuple[bytes, bytes]:
+    """The same for eight bits: the render graph up to the changes that it makes to the warped picture."""
+    flow, _ = cut_frame(frame)
+    return flow, _checked(part_of(onnx.load_from_string(frame), ["changes"], RENDER_INPUTS))
+
+
+def _tables(model: onnx.ModelProto) -> dict[str, str]:
+    """Which inputs of the frame graph are the tables that `middle` and `coarse` are fetched from."""
+    makers = {name: node for node in model.graph.node for name in node.output}
+    found = {}
+    for key, name in ((MIDDLE_KEY, "middle"), (COARSE_KEY, "coarse")):
+        known, names = {item.name for item in model.graph.input}, [name]
+        while names:
+            node = makers.get(names.pop())
+            if node is not None and node.op_type == "Gather" and node.input[0] in known:
+                found[key] = node.input[0]
+                break
+            names += [] if node is None else node.input
+    return found
 
 
 def marked(graph: bytes, speech: str) -> bytes:
     """The ONNX file `graph`, saying that it was trained with the features of sound named `speech`."""
     model = onnx.load_from_string(graph)
-    helper.set_model_props(model, {SPEECH_KEY: speech})
+    known = {item.key: item.value for item in model.metadata_props}
+    helper.set_model_props(model, known | {SPEECH_KEY: speech})
     return _checked(model)
 
 
-def _is_cut(config: NetConfig) -> bool:
-    return config.family == "live" and config.flow
+def is_cut(config: NetConfig) -> bool:
+    """Whether the frame graph of such a generator can be cut."""
+    return config.family == "live" and config.flow and config.prior
 
 
 def _plain(generator: HeadGan) -> HeadGan:
@@ -238,6 +278,11 @@ def _checked(model: onnx.ModelProto) -> bytes:
     onnx.checker.check_model(model, full_check=True)
     data: bytes = model.SerializeToString()
     return data
+
+
+def _levels(picture: Tensor) -> Tensor:
+    """Uint8 [H, W, 3] of [1, 3, H, W], -1 to 1."""
+    return ((picture[0] + 1) * 127.5).round().clamp(0, 255).permute(1, 2, 0).to(torch.uint8)
 
 
 def _picture(levels: Tensor) -> Tensor:

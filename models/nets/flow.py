@@ -43,6 +43,8 @@ class Flow:
         trust: [N, 1, h, w], how much the reference is trusted, before the softmax over the references.
         decoded: [N, C, h, w], F's last features.
         mask: [N, 1, H, W], 0 to 1, where the published F lets anything move; the live F has none.
+        seen: what the live F was shown, each at its own size: the start [N, 2, h, w], the hints [N, 2, h, w], and
+            h^(3) warped by the start [N, C, h/2, w/2]; the published F has none.
     """
 
     grid: Tensor
@@ -50,6 +52,7 @@ class Flow:
     trust: Tensor
     decoded: Tensor
     mask: Tensor | None = None
+    seen: tuple[Tensor, Tensor, Tensor] | None = None
 
 
 class PaperEncoder(nn.Module):
@@ -145,12 +148,14 @@ class LiveFlow(nn.Module):
         unit = _PIXELS * 2 / int(code.shape[-1])  # in half picture widths
         start_planes = shrink(to_planes(start), 4)  # [N, 2, H/4, W/4]
         moved = start_planes - to_planes(identity_grid(start_planes))
-        x = self.code_in(code) + self.start_in(torch.cat([moved / unit, shrink(hints, 4)], dim=1))
-        start_eighth = to_grid(shrink(start_planes, 2))
-        coarse = torch.cat([self.down(activate(x)), warp(features.coarse, start_eighth)], dim=1)
+        few_hints = shrink(hints, 4)
+        x = self.code_in(code) + self.start_in(torch.cat([moved / unit, few_hints], dim=1))
+        started = warp(features.coarse, to_grid(shrink(start_planes, 2)))
+        coarse = torch.cat([self.down(activate(x)), started], dim=1)
         coarse = self.coarse_in(self.join(activate(coarse)))
         coarse = self.coarse_out(coarse + self.bottom(activate(coarse)))  # [N, w, H/8, W/8]
         decoded = self.quarter(self.up(activate(coarse)) + self.skip(activate(x)))
         heads = self.heads(activate(decoded)).float()  # [N, 3, H/4, W/4]
         residual, trust = heads[:, :2] * unit, heads[:, 2:]
-        return Flow(start + to_grid(enlarge(residual, 4)), residual, trust, decoded)
+        grid = start + to_grid(enlarge(residual, 4))
+        return Flow(grid, residual, trust, decoded, seen=(start_planes, few_hints, started))

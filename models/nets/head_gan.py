@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from headgan.models.frame_graphs import TRUST_SHARPNESS
+from headgan.models.cut_frames import TRUST_SHARPNESS
 from headgan.models.nets.blocks import AdaIn, keep_variance
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.flow import Flow, LiveEncoder, LiveFlow, PaperEncoder, PaperFlow
@@ -106,11 +106,7 @@ class HeadGan(nn.Module):
 
     def finish(self, warped: Warped, driving: Driving) -> Tensor:
         """[B, 3, H, W]: the picture that R makes of what was warped and fused."""
-        audio = driving.audio
-        if audio is None:
-            size = (len(driving.code), AUDIO_SIZE)
-            audio = torch.zeros(size, device=driving.code.device, dtype=driving.code.dtype)
-        picture: Tensor = self.render_net(warped, driving.code, audio)
+        picture: Tensor = self.render_net(warped, driving.code, sound_of(driving))
         return picture
 
     def begin_to_hear(self) -> None:
@@ -132,6 +128,13 @@ class HeadGan(nn.Module):
         if self.config.prior:
             picture = picture + hints[:, :1] * (reference.background.flatten(0, 1) - picture)
         return picture
+
+
+def sound_of(driving: Driving) -> Tensor:
+    """[B, 300]: what is heard; zeros for silence."""
+    if driving.audio is not None:
+        return driving.audio
+    return torch.zeros((len(driving.code), AUDIO_SIZE), device=driving.code.device, dtype=driving.code.dtype)
 
 
 def _warp_features(features: Features, flow: Flow) -> Features:

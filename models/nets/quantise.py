@@ -1,60 +1,57 @@
-"""A generator's frame graph and frames to try it on in, the same graph with its convolutions in eight bits out.
+"""Half of a generator's frame graph and what goes through it in a few frames in, the same half in eight bits out.
 
-    x ── to 8 bits ── convolution of 8-bit weights ── to float ── the next operator
+half ── onnxruntime folds what is constant ── ranges of its tensors ── eight bits
 
-Weights have a scale for each output channel, what flows between the layers one a layer, found on the frames. Weights
-use seven of the eight bits: processors without VNNI add up pairs of products in sixteen bits, which would overflow.
+F's first look at the flow prior, and its flow, stay in single precision: what they lose is a shift of the whole picture
+by a part of a pixel, which costs more than all the rest together.
 """
 
+import hashlib
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+import onnxruntime
+from onnx import helper
 
-_EXACT = ("flow_net/heads/Conv", "render_net/output/Conv")
-Feed = dict[str, NDArray[np.generic]]
+from headgan.models.nets.eight_bits import in_eight_bits
+from headgan.models.nets.tensor_ranges import Feed, ranges_of
+
+_EXACT = ("flow_net/start_in/Conv", "flow_net/heads/Conv")
 
 
-def quantise(graph: bytes, feeds: Sequence[Feed]) -> bytes:
-    """The ONNX file `graph`, in single precision, with 8-bit convolutions.
+def quantised(graph: bytes, feeds: Sequence[Feed], properties: dict[str, str]) -> bytes:
+    """The ONNX file `graph` with 8-bit convolutions.
 
     Args:
-        graph: weights have to be stored in single precision.
-        feeds: its inputs by name, of some dozen typical frames.
+        graph: a half from `cut_for_bytes`.
+        feeds: its inputs by name, and more, of some dozen typical frames.
+        properties: of the new file, beside those of the graph and of what it leaves as bytes.
     """
+    model = _simplified(graph)
+    exact = [node.name for node in model.graph.node if node.op_type == "Conv" and node.name.endswith(_EXACT)]
+    small = in_eight_bits(model, ranges_of(model, feeds), exact)
+    known = {
+        item.key: item.value for item in [*onnx.load_from_string(graph).metadata_props, *small.metadata_props]
+    }
+    helper.set_model_props(small, known | properties)
+    data: bytes = small.SerializeToString()
+    return data
+
+
+def digest_of(*graphs: bytes) -> str:
+    """What says of 8-bit halves which ones they were made from."""
+    return hashlib.sha256(b"".join(hashlib.sha256(graph).digest() for graph in graphs)).hexdigest()
+
+
+def _simplified(graph: bytes) -> onnx.ModelProto:
+    """The same with constants folded, and the shape of every tensor known."""
     with tempfile.TemporaryDirectory() as folder:
-        source, result = Path(folder) / "single.onnx", Path(folder) / "int8.onnx"
-        source.write_bytes(graph)
-        quantize_static(
-            source,
-            result,
-            _Frames(feeds),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv"],
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=_exact_convolutions(graph),
-        )
-        return result.read_bytes()
-
-
-def _exact_convolutions(graph: bytes) -> list[str]:
-    """Names of those whose output is a flow or a part of the picture: errors there are seen at once."""
-    nodes = onnx.load_from_string(graph).graph.node
-    return [node.name for node in nodes if node.op_type == "Conv" and node.name.endswith(_EXACT)]
-
-
-class _Frames(CalibrationDataReader):  # type: ignore[misc]
-    """The feeds, one after the other."""
-
-    def __init__(self, feeds: Sequence[Feed]) -> None:
-        self._left = iter(feeds)
-
-    def get_next(self) -> Feed | None:
-        return next(self._left, None)
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        options.optimized_model_filepath = str(Path(folder) / "simple.onnx")
+        options.log_severity_level = 3
+        onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        model = onnx.load(options.optimized_model_filepath)
+    return onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)

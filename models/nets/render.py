@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from headgan.models.cut_frames import STARTS_CLOSED
 from headgan.models.nets.blocks import (
     AdaInResBlock,
     ListeningBlock,
@@ -32,8 +33,6 @@ from headgan.models.nets.blocks import (
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.flow import PaperEncoder
 from headgan.models.nets.inputs import Features
-
-_STARTS_CLOSED = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +122,10 @@ class LiveRender(nn.Module):
 
     def forward(self, warped: Warped, code: Tensor, audio: Tensor) -> Tensor:
         """[B, 3, H, W], about -1 to 1; code: [B, Z, H, W], of which the newest frame is used; audio: [B, 300]."""
+        return self.changed(warped.picture, self.changes(warped, code, audio))
+
+    def changes(self, warped: Warped, code: Tensor, audio: Tensor) -> Tensor:
+        """[B, 16, H/2, W/2]: of each pixel what is added to its colours, and whether they are taken away before."""
         newest = code[:, : self.code_channels]
         quarter = (
             self.picture_in(warped.picture)
@@ -138,7 +141,12 @@ class LiveRender(nn.Module):
         quarter = self.quarter_out(quarter + self.up_quarter(activate(coarse)))
         half = self.half_in(activate(self.up_half(activate(quarter)))) + self.picture_again(warped.picture)
         half = half + self.half_out(activate(half))  # [B, half, H/2, W/2]
-        output = functional.pixel_shuffle(self.output(activate(half)), 2).float()  # [B, 4, H, W]
-        taken_away = torch.sigmoid(output[:, 3:] - _STARTS_CLOSED)
-        picture: Tensor = warped.picture * (1 - taken_away) + output[:, :3]
+        changes: Tensor = self.output(activate(half))
+        return changes
+
+    def changed(self, warped: Tensor, changes: Tensor) -> Tensor:
+        """[B, 3, H, W]: the picture `warped`, [B, 3, H, W], with its changes."""
+        output = functional.pixel_shuffle(changes, 2).float()  # [B, 4, H, W]
+        taken_away = torch.sigmoid(output[:, 3:] - STARTS_CLOSED)
+        picture: Tensor = warped * (1 - taken_away) + output[:, :3]
         return picture

@@ -1,4 +1,4 @@
-"""A prepared training set in, typical inputs of an exported frame graph out: what 8-bit scales are found on."""
+"""A prepared training set in, what goes through an exported frame graph in typical frames out: for 8-bit scales."""
 
 import tempfile
 from collections.abc import Callable
@@ -11,16 +11,17 @@ from headgan.models.codes import CodeRenderer
 from headgan.models.morphable import MorphableModel
 from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.export import ExportedGenerator
-from headgan.models.nets.quantise import Feed
 from headgan.models.runtime import open_session
 from headgan.models.train.prepared_set import PreparedSet
 from headgan.models.train.samples import Sample, SampleMaker
+
+Feed = dict[str, NDArray[np.generic]]
 
 
 def typical_frames(
     exported: ExportedGenerator, network: NetConfig, folder: Path, count: int = 48, *, hears: bool = False
 ) -> list[Feed]:
-    """Inputs by name of `exported.frame`, each a person's first frame and another, spread over people and time.
+    """Inputs and outputs of `exported.frame` by name, each a person's first frame and another, of many people.
 
     Raises:
         DeviceError: the training set in `folder` is missing or damaged.
@@ -28,8 +29,8 @@ def typical_frames(
     prepared = PreparedSet.open(folder)
     renderer = CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze)
     maker = SampleMaker(prepared, renderer, hears=hears)
-    references, _ = _opened(exported.reference)
-    _, names_of_frame = _opened(exported.frame)
+    references = _opened(exported.reference)
+    frame_graph = _opened(exported.frame)
     feeds = []
     for number, place in enumerate(np.linspace(0, len(prepared.segments) - 1, count).astype(int)):
         segment = prepared.segments[place]
@@ -37,12 +38,12 @@ def typical_frames(
         frame = round((segment.frames - 1) * (number % 7 + 1) / 7)
         given = _inputs(maker.make(segment, np.zeros(1, np.int64), np.array([frame])), network)
         given |= references(given)
-        feeds.append({name: given[name] for name in names_of_frame})
+        feeds.append(given | frame_graph(given))
     return feeds
 
 
-def _opened(graph: bytes) -> tuple[Callable[[Feed], Feed], list[str]]:
-    """What runs an ONNX file on those of the inputs given that it asks for, and their names."""
+def _opened(graph: bytes) -> Callable[[Feed], Feed]:
+    """What runs an ONNX file on those of the inputs given that it asks for."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "graph.onnx"
         path.write_bytes(graph)
@@ -53,7 +54,7 @@ def _opened(graph: bytes) -> tuple[Callable[[Feed], Feed], list[str]]:
     def run(given: Feed) -> Feed:
         return dict(zip(answers, session.run(answers, {name: given[name] for name in asked}), strict=True))
 
-    return run, asked
+    return run
 
 
 def _inputs(sample: Sample, network: NetConfig) -> Feed:

@@ -1,0 +1,177 @@
+"""The files of a generator and this machine in, the precision that draws fastest here out: measured once.
+
+All that are there draw one built-in face in turns. What draws something else than single precision is out, whatever its
+speed: a processor may lack an instruction, and a library may have a bug. The answer is kept in the user's cache folder
+until processor, libraries or weights change.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
+from headgan.models.fitting import project
+from headgan.models.frame_graphs import MADE_FROM_KEY, PRECISIONS, half_paths
+from headgan.models.generator import OnnxGenerator
+from headgan.models.machine import cpu_name
+from headgan.models.morphable import MESH_VERTICES, MorphableModel
+from headgan.models.pncc import CROP_SIZE, pncc_colors, render_pncc
+from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.runtime import open_session
+from headgan.proto.errors import HeadganError
+
+PRECISION_CHOICES = ("auto", *PRECISIONS)
+_EXACT = "float32"
+_TIMED_DRAWS = 15
+# Mean difference to single precision, in levels of 255: eight bits differ by 0.5 as they should.
+_MAX_DIFFERENCE = 3.0
+_LIBRARIES = ("headgan", "numba", "numpy", "onnxruntime", "opencv-python-headless")
+
+log = logging.getLogger(__name__)
+
+
+def chosen_precision(model: MorphableModel, path: Path, cache: Path | None = None) -> str:
+    """Of `PRECISIONS`, what a processor draws fastest with.
+
+    Args:
+        model: the morphable model.
+        path: of the whole graph; which halves are beside it is looked up.
+        cache: another folder than `cache_folder` to remember it in.
+    """
+    names = [name for name in PRECISIONS if name == _EXACT or belongs(path, name)]
+    if len(names) == 1:
+        return _EXACT
+    folder = cache_folder() if cache is None else cache
+    file = folder / f"precision-{_key(path, names)}.json"
+    known = _remembered(file)
+    if known in names:
+        return known
+    times_ms = _measured(model, path, names)
+    best = min(times_ms, key=lambda name: times_ms[name])
+    _remember(file, {"precision": best, "draw_ms": times_ms})
+    return best
+
+
+def belongs(path: Path, precision: str) -> bool:
+    """Whether there are halves of `precision` that were made from those in single precision beside them."""
+    files = half_paths(path, precision)
+    exact = half_paths(path, _EXACT)
+    if not all(file.exists() for file in (*files, *exact)):
+        return False
+    digests = [hashlib.sha256(file.read_bytes()).digest() for file in exact]
+    made_from = hashlib.sha256(b"".join(digests)).hexdigest()
+    for file in files:
+        session, _ = open_session(file, "cpu")
+        if session.get_modelmeta().custom_metadata_map.get(MADE_FROM_KEY) != made_from:
+            log.warning("%s belongs to other weights and is not used; headgan export makes it anew", file)
+            return False
+    return True
+
+
+def cache_folder() -> Path:
+    """Where this system keeps what can be found out again."""
+    if sys.platform == "win32":
+        local = os.environ.get("LOCALAPPDATA")
+        return (Path(local) if local else Path.home() / "AppData" / "Local") / "headgan" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "headgan"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():  # as the XDG specification has it
+        base = Path.home() / ".cache"
+    return base / "headgan"
+
+
+def _measured(model: MorphableModel, path: Path, names: list[str]) -> dict[str, float]:
+    """The shortest time to draw, in ms, of each precision that draws what single precision does."""
+    reference, params = _face(model)
+    drawers, pictures = {}, {}
+    for name in names:
+        try:
+            generator = OnnxGenerator(path, provider="cpu", precision=name)
+            drawers[name] = Reconstructor(model, generator, reference)
+            pictures[name] = drawers[name].draw(params)
+        except HeadganError as error:
+            log.warning("%s is left out: %s", name, error)
+    exact = pictures[_EXACT].astype(np.int16)
+    for name in list(drawers):
+        difference = float(np.abs(pictures[name] - exact).mean())
+        if difference > _MAX_DIFFERENCE:
+            log.warning(
+                "%s draws something else on this machine (%.1f levels off) and is not used", name, difference
+            )
+            del drawers[name]
+    times_ms = dict.fromkeys(drawers, float("inf"))
+    for turn in range(_TIMED_DRAWS):
+        # Never the same twice, which would be drawn once.
+        moved = replace(params, expression=params.expression + np.float32(0.01 * (turn + 1)))
+        for name, drawer in drawers.items():
+            began = time.perf_counter()
+            drawer.draw(moved)
+            times_ms[name] = min(times_ms[name], 1000 * (time.perf_counter() - began))
+    return times_ms
+
+
+def _face(model: MorphableModel) -> tuple[ReferenceImage, FaceParams]:
+    """A face that nobody has, the mean one painted with its coordinates, before a shaded wall; and turned a little."""
+    camera = np.array([1, 0, 0, 0, 0.45, 0, 0.1], np.float32)
+    still = FaceParams(np.zeros(EXPRESSION_SIZE, np.float32), camera, np.zeros(GAZE_SIZE, np.float32))
+    identity = np.zeros(model.identity_size, np.float32)
+    points = project(model, identity, still)
+    face = render_pncc(points[:MESH_VERTICES], model.triangles, pncc_colors(model))
+    shade = np.linspace(60, 180, CROP_SIZE, dtype=np.float32)
+    wall: NDArray[np.uint8] = np.stack(
+        np.broadcast_arrays(shade, shade[:, None], shade[::-1]), axis=-1
+    ).astype(np.uint8)
+    picture = np.where(face.any(axis=-1, keepdims=True), face, wall)
+    angle = 0.1  # radians, about the neck
+    turned = np.array([np.cos(angle / 2), 0, np.sin(angle / 2), 0, 0.45, 0.04, 0.1], np.float32)
+    return ReferenceImage(picture, identity, still), replace(still, camera=turned)
+
+
+def _key(path: Path, names: list[str]) -> str:
+    """Stands for everything that the answer depends on."""
+    files = [path, path.with_suffix(".reference.onnx")]
+    files += [file for name in names for file in half_paths(path, name)]
+    whole = hashlib.sha256(f"{cpu_name()} {os.cpu_count()}".encode())
+    for library in _LIBRARIES:
+        whole.update(f"{library} {_version(library)}".encode())
+    for file in files:
+        if file.exists():
+            whole.update(hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()[:32]
+
+
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except ModuleNotFoundError:  # Another package may bring the same module.
+        return "none"
+
+
+def _remembered(file: Path) -> str | None:
+    try:
+        found = json.loads(file.read_text())["precision"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _remember(file: Path, answer: dict[str, object]) -> None:
+    """Writes the answer, which nobody sees before it is whole; where that cannot be, it is measured again next time."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False) as part:
+            json.dump(answer, part)
+        Path(part.name).replace(file)
+    except OSError as error:
+        log.info("%s cannot be written (%s)", file, error.strerror)
