@@ -1,5 +1,6 @@
 """Frames and the reference that each is drawn from in, their parameters with the drift out."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -15,18 +16,21 @@ _MOST_PREPARED = 16
 
 
 class DriftFinder:
-    """Of one call or clip; frames in the order of their times. Not thread-safe."""
+    """Of one call or clip; frames in the order of their times, on one thread; references are prepared on any."""
 
     def __init__(self, model: MorphableModel, bit_worth: float = BIT_WORTH) -> None:
         """Args: bit_worth: see `DriftWatch`."""
         self._model = model
         self._watch = DriftWatch(bit_worth)
+        self._lock = threading.Lock()
         # What was used last is last.
         self._warped: dict[ReferenceImage, WarpedReference] = {}
 
     def prepare(self, reference: ReferenceImage) -> None:
-        """Does at once what takes 30 ms for each reference, and a third of a second for the first."""
-        self._warped_of(reference).draw(reference.params)
+        """Does now what takes 30 ms for each reference, and a third of a second for the first."""
+        warped = WarpedReference(self._model, reference)
+        warped.draw(reference.params)
+        self._keep(warped)
 
     def see(
         self, picture_rgb: NDArray[np.uint8], params: FaceParams, reference: ReferenceImage
@@ -43,8 +47,16 @@ class DriftFinder:
         return replace(params, drift=drift)
 
     def _warped_of(self, reference: ReferenceImage) -> WarpedReference:
-        warped = self._warped.pop(reference, None) or WarpedReference(self._model, reference)
-        self._warped[reference] = warped
-        while len(self._warped) > _MOST_PREPARED:
-            del self._warped[next(iter(self._warped))]
+        with self._lock:
+            warped = self._warped.get(reference)
+        warped = warped or WarpedReference(self._model, reference)
+        self._keep(warped)
         return warped
+
+    def _keep(self, warped: WarpedReference) -> None:
+        """Makes it the one that was used last."""
+        with self._lock:
+            self._warped.pop(warped.reference, None)
+            self._warped[warped.reference] = warped
+            while len(self._warped) > _MOST_PREPARED:
+                del self._warped[next(iter(self._warped))]

@@ -25,6 +25,7 @@ from headgan.models.drift_watch import BIT_WORTH
 from headgan.models.generator import Generator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
+from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import ReferenceImage
 from headgan.proto.control import Bye, ByeReason, RefreshWanted
 from headgan.proto.errors import DeviceError, HeadganError, ModelError, PeerError
@@ -301,9 +302,13 @@ class SenderCall:
         if self.settings.fallback_kbps and LIVE_VIDEO_CAPABILITY in hello.capabilities:
             live = LiveVideo(self.settings.fallback_kbps)
         drift = self._drift if link.session.has_drift else None
-        return FramePlanner(reference, self._open_filler(link, reference), loop, live, drift)
+        quiet = QuietWorker()
+        filler = self._open_filler(link, reference, quiet, drift)
+        return FramePlanner(reference, filler, loop, live, drift, quiet)
 
-    def _open_filler(self, link: Link, reference: ReferenceImage) -> MemoryFiller | None:
+    def _open_filler(
+        self, link: Link, reference: ReferenceImage, quiet: QuietWorker, drift: DriftFinder | None
+    ) -> MemoryFiller | None:
         """What fills the receiver's memory; None where that holds one picture only."""
         capacity = link.session.references
         begin = self._beginnings[self.picture_px]
@@ -320,6 +325,8 @@ class SenderCall:
             fuses=link.session.fuses,
             known=known,
             has_drift=link.session.has_drift,
+            begin=quiet.begin,
+            prepare=drift.prepare if drift else None,
         )
 
     def _is_end(self, event: Event) -> bool:

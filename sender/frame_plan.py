@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from headgan.codec.voice import VoiceFrame
 from headgan.models.drift_finder import DriftFinder
+from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import ReferenceImage
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.closed_loop import ClosedLoop
@@ -43,6 +44,7 @@ class FramePlanner:
         loop: draws as the receiver does.
         live: the video to fall back on.
         drift: finds how what is no face moves.
+        quiet: codes references.
     """
 
     first: ReferenceImage | None = None
@@ -50,6 +52,7 @@ class FramePlanner:
     loop: ClosedLoop | None = None
     live: LiveVideo | None = None
     drift: DriftFinder | None = None
+    quiet: QuietWorker | None = None
     # That the last frame is drawn from.
     _best: int | None = None
     # Numbers of references that were sent while a face could not be drawn: they may show what covered it.
@@ -95,6 +98,8 @@ class FramePlanner:
             self.loop.hear(frame)
 
     def close(self) -> None:
-        """Compares no more."""
+        """Compares and codes no more."""
         if self.loop is not None:
             self.loop.close()
+        if self.quiet is not None:
+            self.quiet.close()

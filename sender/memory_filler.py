@@ -1,10 +1,14 @@
 """Analysed frames in, which references each is drawn from and pictures for the other side's memory out.
 
-camera's thread   look ── ReferencePlanner ── the best picture of late ── PictureEncoder ── Shipment
+camera's thread   look ── ReferencePlanner ── the best picture of late      what was made ── Shipment
+quiet thread                                        └───── PictureEncoder ─────┘
 event loop        answered ── what the receiver holds ──▶ look
+
+A picture takes the time of a frame or two to code: frames go on meanwhile, and it is sent with a later one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -14,7 +18,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureEncoder
 from headgan.codec.reference_params import code_reference_params
-from headgan.codec.reference_planner import ReferencePlanner
+from headgan.codec.reference_planner import Proposal, ReferencePlanner
 from headgan.models.contacts import reference_digest
 from headgan.models.detail import LARGE_SIZE, enlarged
 from headgan.models.morphable import MorphableModel
@@ -41,6 +45,36 @@ class Shipment:
     is_urgent: bool = False
 
 
+# Begins work that is not waited for.
+Begin = Callable[[Callable[[], CodedPicture]], "Future[CodedPicture]"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Making:
+    """A reference whose picture is being coded.
+
+    Attributes:
+        proposal: what is to be sent.
+        image: as the camera saw it.
+        payload: its face, as it travels.
+        coded: the picture, when it is done.
+        is_urgent: see `Shipment`.
+    """
+
+    proposal: Proposal[AnalysedFrame]
+    image: ReferenceImage
+    payload: bytes
+    coded: "Future[CodedPicture]"
+    is_urgent: bool
+
+
+def at_once(work: Callable[[], CodedPicture]) -> "Future[CodedPicture]":
+    """Does the work before it returns."""
+    done: Future[CodedPicture] = Future()
+    done.set_result(work())
+    return done
+
+
 class MemoryFiller:
     """Belongs to the camera's thread, but for `answered`."""
 
@@ -56,6 +90,8 @@ class MemoryFiller:
         fuses: int = 1,
         known: Mapping[int, tuple[bytes, ReferenceImage]] | None = None,
         has_drift: bool = False,
+        begin: Begin = at_once,
+        prepare: Callable[[ReferenceImage], None] | None = None,
     ) -> None:
         """Prepares for a call.
 
@@ -70,6 +106,8 @@ class MemoryFiller:
             known: by their numbers, digest and reference of what the receiver has from earlier calls; 0 among them
                 takes the place of `first`, which then was not sent.
             has_drift: whether the receiver reads how what is no face moved.
+            begin: has pictures coded on another thread, one after the other.
+            prepare: called there with each new reference, before any frame names it.
         """
         known = known or {}
         begins_known = 0 in known
@@ -85,6 +123,8 @@ class MemoryFiller:
         self._model, self._identity, self._fuses = model, first.identity, fuses
         # Without a first picture the chain begins with the next one.
         self._encoder = PictureEncoder(size=encoder.size) if begins_known else encoder
+        self._begin, self._prepare = begin, prepare
+        self._making: _Making | None = None
         self._answers: SimpleQueue[tuple[int, bool]] = SimpleQueue()
         self._planner: ReferencePlanner[AnalysedFrame] = ReferencePlanner(
             describe_reference(model, self._references[0][1]), capacity=capacity, kbps=kbps
@@ -132,26 +172,44 @@ class MemoryFiller:
         """
         self._take_answers()
         if frame.params is None:
-            return (), None
+            return (), self._made(now_ms)
         descriptor = self._describe(frame.crop_rgb, frame.params)
         proposal = self._planner.saw(descriptor, frame, now_ms, is_urgent=is_urgent, on_credit=on_credit)
         used = self._planner.choose(descriptor, self._fuses)
-        if proposal is None or proposal.item.params is None:
-            return used, None
-        payload, params = self._coded_params(proposal.item.params)
+        if proposal is not None and proposal.item.params is not None:
+            self._making = self._make(proposal, proposal.item.params, is_urgent=is_urgent)
+        return used, self._made(now_ms)
+
+    def _make(self, proposal: Proposal[AnalysedFrame], params: FaceParams, *, is_urgent: bool) -> _Making:
+        """Has a picture coded; there is only one at a time, as the planner waits for the answer to each."""
+        payload, params = self._coded_params(params)
         item = proposal.item
         image = ReferenceImage(item.crop_rgb, self._identity, params, item.large_rgb)
-        coded = self._encoder.encode(
-            enlarged(image.largest_rgb) if self._encoder.size == LARGE_SIZE else item.crop_rgb
-        )
-        self._references[proposal.number] = _digest(image, coded), image
+
+        def code() -> CodedPicture:
+            is_large = self._encoder.size == LARGE_SIZE
+            coded = self._encoder.encode(enlarged(image.largest_rgb) if is_large else item.crop_rgb)
+            if self._prepare is not None:
+                self._prepare(image)
+            return coded
+
+        return _Making(proposal, image, payload, self._begin(code), is_urgent)
+
+    def _made(self, now_ms: float) -> Shipment | None:
+        """What has been coded since the last frame."""
+        making = self._making
+        if making is None or not making.coded.done():
+            return None
+        self._making = None
+        proposal, coded = making.proposal, making.coded.result()
+        self._references[proposal.number] = _digest(making.image, coded), making.image
         self._given_up[proposal.number] = proposal.replaces
-        reference = Reference(coded.data, CHAIN_MEDIA_TYPE, payload)
+        reference = Reference(coded.data, CHAIN_MEDIA_TYPE, making.payload)
         size = len(reference.image) + len(reference.payload)
         self._planner.spent(size, now_ms)
         self.sent += 1
         self.sent_bytes += size
-        return used, Shipment(proposal.number, proposal.replaces, reference, is_urgent)
+        return Shipment(proposal.number, proposal.replaces, reference, making.is_urgent)
 
     def _coded_params(self, params: FaceParams) -> tuple[bytes, FaceParams]:
         """The face of a reference as it travels, and as the receiver then has it."""

@@ -1,15 +1,18 @@
 """What a sender knows of the receiver's memory: what came from earlier calls, what is held, what was given up."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
+
 import numpy as np
 from numpy.typing import NDArray
 
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
-from headgan.codec.picture_coder import PictureDecoder, PictureEncoder
+from headgan.codec.picture_coder import CodedPicture, PictureDecoder, PictureEncoder
 from headgan.models.contacts import reference_digest
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
 from headgan.sender.analysis import AnalysedFrame
-from headgan.sender.memory_filler import MemoryFiller, Shipment
+from headgan.sender.memory_filler import Begin, MemoryFiller, Shipment, at_once
 
 MODEL = MorphableModel.load()
 IDENTITY = np.zeros(MODEL.identity_size, np.float32)
@@ -32,13 +35,22 @@ def looks(light: int) -> ReferenceImage:
 class Scene:
     """A filler, and frames in any light, a second apart."""
 
-    def __init__(self, *known: tuple[int, int], capacity: int = 3) -> None:
+    def __init__(self, *known: tuple[int, int], capacity: int = 3, begin: Begin = at_once) -> None:
         """Args: known: number and light of each."""
+        self.prepared: list[ReferenceImage] = []
         encoder = PictureEncoder()
         coded = encoder.encode(picture(0))
         numbered = {number: (bytes([light]), looks(light)) for number, light in known}
         self.filler = MemoryFiller(
-            MODEL, looks(0), encoder, coded, capacity=capacity, kbps=1000.0, known=numbered
+            MODEL,
+            looks(0),
+            encoder,
+            coded,
+            capacity=capacity,
+            kbps=1000.0,
+            known=numbered,
+            begin=begin,
+            prepare=self.prepared.append,
         )
         self._now_ms = 0.0
 
@@ -99,3 +111,26 @@ def test_what_was_given_up_is_kept_only_if_its_successor_was_refused() -> None:
     assert shipment is not None and shipment.number > number
     scene.filler.answered(shipment.number, is_held=True)
     assert len(scene.lights()) == 2 and scene.lights()[0] == 150
+
+
+def test_frames_go_on_while_a_picture_is_coded() -> None:
+    begun: list[tuple[Callable[[], CodedPicture], Future[CodedPicture]]] = []
+
+    def later(work: Callable[[], CodedPicture]) -> Future[CodedPicture]:
+        begun.append((work, Future()))
+        return begun[-1][1]
+
+    scene = Scene(begin=later)
+    assert scene.frame(150) == (0, None)
+    assert scene.frame(200) == (0, None)
+    ((work, future),) = begun
+    assert (scene.filler.sent, scene.filler.sent_bytes, scene.prepared) == (1, 0, [])
+    future.set_result(work())
+    used, shipment = scene.frame(200)
+    assert used == 0 and shipment is not None and shipment.number == 1
+    assert (scene.filler.sent, len(begun)) == (2, 1)
+    scene.filler.answered(1, is_held=True)
+    assert scene.frame(150) == (1, None)
+    # What a frame is drawn from was prepared before.
+    assert scene.prepared == [scene.filler.reference(1)]
+    assert int(scene.prepared[0].picture_rgb[0, 0, 0]) == 150
