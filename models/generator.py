@@ -207,7 +207,10 @@ class OnnxGenerator:
         arrays = {name: array for name, array in given.items() if name in self._frame_inputs}
         if self._reference_session is not None:
             feed = _all_of(self._once_inputs, given)
-            names = names_of(self._reference_session.get_outputs())
+            # The halves do without some of what the whole graph is given, and a reference is to be small.
+            names = [
+                name for name in names_of(self._reference_session.get_outputs()) if name in self._frame_inputs
+            ]
             arrays |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
         return PreparedReference(arrays, reference.large)
 
