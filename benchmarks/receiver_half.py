@@ -149,6 +149,8 @@ def _stages(times: StageTimes, parts: StageTimes, frames: int) -> dict[str, dict
     }
 
 
-def _plain_session(path: Path, _provider: str = "auto") -> tuple[Session, str]:
+def _plain_session(
+    path: Path, _provider: str = "auto", _changing: frozenset[str] | None = None
+) -> tuple[Session, str]:
     """As somebody who knows nothing of this program would open it."""
     return Session(str(path), providers=["CPUExecutionProvider"]), "cpu, as onnxruntime has it"

@@ -92,10 +92,10 @@ def _watching(open_: Callable[..., Any], times: StageTimes) -> Callable[..., Any
     @wraps(open_)
     def open_watched(path: Path, *given: Any, **named: Any) -> tuple[Any, str]:  # noqa: ANN401
         session, provider = open_(path, *given, **named)
-        part = Path(path).suffixes[-2:-1]
-        if part == [".reference"]:
+        parts = Path(path).suffixes
+        if ".reference" in parts:
             return session, provider
-        stage = FLOW if part == [".flow"] else RENDER if part == [".render"] else WHOLE
+        stage = FLOW if ".flow" in parts else RENDER if ".render" in parts else WHOLE
         return _WatchedSession(session, stage, times), provider
 
     return open_watched
