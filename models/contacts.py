@@ -12,10 +12,8 @@ names any more go afterwards: a crash leaves what was or what is new. Only the u
 import hashlib
 import json
 import logging
-import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +27,7 @@ from headgan.codec.params import FaceParams, identity_to_bytes, parse_identity
 from headgan.models.detail import SIZES
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
+from headgan.models.user_folders import data_folder
 from headgan.proto.errors import DeviceError, UsageError, WireError
 from headgan.proto.hello import DIGEST_BYTES
 
@@ -42,20 +41,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _MIN_CORRELATION = 0.4
 
 log = logging.getLogger(__name__)
-
-
-def data_folder() -> Path:
-    """Where this system keeps what a program remembers for its user."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME", ""))
-        if not base.is_absolute():  # as the XDG specification has it
-            base = Path.home() / ".local" / "share"
-    return base / "headgan"
 
 
 def reference_digest(reference: ReferenceImage) -> bytes:

@@ -14,8 +14,6 @@ import hashlib
 import importlib.util
 import io
 import logging
-import os
-import sys
 import threading
 import time
 from collections import OrderedDict
@@ -27,6 +25,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from headgan.models.user_folders import cache_folder
 from headgan.proto.errors import DeviceError
 
 TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -38,18 +37,6 @@ _SILENT_S, _TELL_EVERY_S = 2.0, 10.0
 log = logging.getLogger(__name__)
 
 Provider = tuple[str, dict[str, str]]
-
-
-def cache_folder() -> Path:
-    """Where this system keeps what can be made again."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = Path(local) if local else Path.home() / "AppData" / "Local"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-        if not base.is_absolute():  # as the XDG specification has it
-            base = Path.home() / ".cache"
-    return base / "headgan"
 
 
 def gpu_providers(path: Path, provider: str) -> list[Provider]:

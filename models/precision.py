@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -28,6 +27,7 @@ from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, pncc_colors, render_pncc
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.runtime import open_session
+from headgan.models.user_folders import cache_folder
 from headgan.proto.errors import HeadganError
 
 PRECISION_CHOICES = ("auto", *PRECISIONS)
@@ -76,19 +76,6 @@ def belongs(path: Path, precision: str) -> bool:
             log.warning("%s belongs to other weights and is not used; headgan export makes it anew", file)
             return False
     return True
-
-
-def cache_folder() -> Path:
-    """Where this system keeps what can be found out again."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        return (Path(local) if local else Path.home() / "AppData" / "Local") / "headgan" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "headgan"
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    if not base.is_absolute():  # as the XDG specification has it
-        base = Path.home() / ".cache"
-    return base / "headgan"
 
 
 def _measured(model: MorphableModel, path: Path, names: list[str]) -> dict[str, float]:

@@ -11,9 +11,10 @@ import pytest
 
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.models import cli, contacts
-from headgan.models.contacts import OWN, Contacts, check_name, data_folder, reference_digest
+from headgan.models.contacts import OWN, Contacts, check_name, reference_digest
 from headgan.models.morphable import MorphableModel
 from headgan.models.reconstruct import ReferenceImage
+from headgan.models.user_folders import data_folder
 from headgan.proto.errors import DeviceError, UsageError
 
 MODEL_ID = bytes(range(8))

@@ -17,7 +17,8 @@ from headgan.models.generator import (
     View,
 )
 from headgan.models.morphable import MorphableModel
-from headgan.models.precision import belongs, cache_folder, chosen_precision
+from headgan.models.precision import belongs, chosen_precision
+from headgan.models.user_folders import cache_folder
 from headgan.models.weights import weights_path
 
 MODEL = MorphableModel.load()
