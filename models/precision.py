@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import tempfile
-import time
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -27,6 +26,7 @@ from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, pncc_colors, render_pncc
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.runtime import open_session
+from headgan.models.timed_draws import shortest_ms
 from headgan.models.user_folders import cache_folder
 from headgan.proto.errors import HeadganError
 
@@ -48,14 +48,16 @@ def chosen_precision(model: MorphableModel, path: Path, cache: Path | None = Non
         path: of the whole graph; which halves are beside it is looked up.
         cache: another folder than `cache_folder` to remember it in.
     """
-    names = [name for name in PRECISIONS if name == _EXACT or belongs(path, name)]
+    there = [name for name in PRECISIONS if name == _EXACT or _is_there(path, name)]
+    folder = cache_folder() if cache is None else cache
+    # The key stands for what is in the files: what was found once to belong together still does.
+    file = folder / f"precision-{_key(path, there)}.json"
+    known = _remembered(file)
+    if known in there:
+        return known
+    names = [name for name in there if name == _EXACT or belongs(path, name)]
     if len(names) == 1:
         return _EXACT
-    folder = cache_folder() if cache is None else cache
-    file = folder / f"precision-{_key(path, names)}.json"
-    known = _remembered(file)
-    if known in names:
-        return known
     times_ms = _measured(model, path, names)
     best = min(times_ms, key=lambda name: times_ms[name])
     _remember(file, {"precision": best, "draw_ms": times_ms})
@@ -64,10 +66,9 @@ def chosen_precision(model: MorphableModel, path: Path, cache: Path | None = Non
 
 def belongs(path: Path, precision: str) -> bool:
     """Whether there are halves of `precision` that were made from those in single precision beside them."""
-    files = half_paths(path, precision)
-    exact = half_paths(path, _EXACT)
-    if not all(file.exists() for file in (*files, *exact)):
+    if not (_is_there(path, precision) and _is_there(path, _EXACT)):
         return False
+    files, exact = half_paths(path, precision), half_paths(path, _EXACT)
     digests = [hashlib.sha256(file.read_bytes()).digest() for file in exact]
     made_from = hashlib.sha256(b"".join(digests)).hexdigest()
     for file in files:
@@ -76,6 +77,10 @@ def belongs(path: Path, precision: str) -> bool:
             log.warning("%s belongs to other weights and is not used; headgan export makes it anew", file)
             return False
     return True
+
+
+def _is_there(path: Path, precision: str) -> bool:
+    return all(file.exists() for file in half_paths(path, precision))
 
 
 def _measured(model: MorphableModel, path: Path, names: list[str]) -> dict[str, float]:
@@ -97,15 +102,8 @@ def _measured(model: MorphableModel, path: Path, names: list[str]) -> dict[str, 
                 "%s draws something else on this machine (%.1f levels off) and is not used", name, difference
             )
             del drawers[name]
-    times_ms = dict.fromkeys(drawers, float("inf"))
-    for turn in range(_TIMED_DRAWS):
-        # Never the same twice, which would be drawn once.
-        moved = replace(params, expression=params.expression + np.float32(0.01 * (turn + 1)))
-        for name, drawer in drawers.items():
-            began = time.perf_counter()
-            drawer.draw(moved)
-            times_ms[name] = min(times_ms[name], 1000 * (time.perf_counter() - began))
-    return times_ms
+    draws = {name: drawer.draw for name, drawer in drawers.items()}
+    return shortest_ms(draws, params, _TIMED_DRAWS)
 
 
 def _face(model: MorphableModel) -> tuple[ReferenceImage, FaceParams]:

@@ -5,8 +5,7 @@ all, so a machine that is too slow for the networks is better off without them.
 """
 
 import sys
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.precision import chosen_precision
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.timed_draws import shortest_ms
 from headgan.models.weights import weights_path
 from headgan.proto.errors import UsageError
 
@@ -81,7 +81,7 @@ def choose_generator(
     """
     geometry = weights_path(PRIOR_GENERATOR)
     if draw == "geometry" and path is None:
-        generator = OnnxGenerator(geometry, provider=provider, tells_flow=size > CROP_SIZE)
+        generator = OnnxGenerator(geometry, provider=provider)
     else:
         generator = _networks(model, path, provider, precision, tells_flow=size > CROP_SIZE)
     draw_ms = _draw_ms(model, generator, size=size)
@@ -139,11 +139,5 @@ def _draw_ms(model: MorphableModel, generator: Generator, count: int = 1, *, siz
     reconstructor = Reconstructor(model, generator, nobody, size)
     others = [reconstructor] * (count - 1)
     reconstructor.draw(params, *others)
-    times = []
-    for turn in range(_TIMED_DRAWS if count == 1 else _TIMED_FUSED_DRAWS):
-        # Never the same twice, which would be drawn once.
-        moved = replace(params, expression=params.expression + np.float32(0.01 * (turn + 1)))
-        began = time.perf_counter()
-        reconstructor.draw(moved, *others)
-        times.append(time.perf_counter() - began)
-    return 1000 * min(times)
+    turns = _TIMED_DRAWS if count == 1 else _TIMED_FUSED_DRAWS
+    return shortest_ms({"": lambda moved: reconstructor.draw(moved, *others)}, params, turns)[""]
