@@ -40,11 +40,10 @@ from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR, OnnxGen
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import Sampling, find_clips
 from headgan.models.metrics.clip_memory import MemorySettings
+from headgan.models.metrics.face_tools import FaceTools
 from headgan.models.metrics.lip_judge import LIPS_FILE, LipJudge
-from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
 from headgan.models.speech_phonemes import PhonemeNet
-from headgan.models.tracker import MediaPipeTracker
 from headgan.models.weights import weights_path
 from headgan.proto.errors import DeviceError, FaceError, UsageError
 from headgan.proto.options import argument, option, required
@@ -133,6 +132,7 @@ class _Meter:
 
     def __init__(self, options: LipsOptions) -> None:
         self._options = options
+        self._faces = FaceTools()
         self._kept = Kept(options.output / "clips")
         self._memory = MemorySettings(options.references, options.kbps, options.fused)
         self.networks = {
@@ -151,7 +151,7 @@ class _Meter:
             "networks": [self.networks["generator"], self.networks["geometry"]],
             "memory": asdict(self._memory),
             "seconds": self._options.seconds,
-            "morphable": self._model.model_id.hex(),
+            "morphable": self._faces.model.model_id.hex(),
         }
         drawn = self._kept.get(name, depends, lambda: self._draw(name, path))
         if "skipped" in drawn:
@@ -179,14 +179,14 @@ class _Meter:
             stretch = read_stretch(
                 path,
                 Sampling(frames=self._frames(path), memory=self._memory),
-                self._tracker,
-                self._model,
+                self._faces.tracker,
+                self._faces.model,
                 self._speech,
                 hears=generator.needs("audio"),
             )
         except (Wordless, FaceError) as reason:
             return {"skipped": str(reason)}
-        ways = drawers(self._model, generator, geometry, stretch.clip)
+        ways = drawers(self._faces.model, generator, geometry, stretch.clip)
         mouths, row = draw_mouths(stretch, ways)
         mouths.save(self._mouths_path(name))
         write_row(self._kept.picture_path(name), row)
@@ -196,14 +196,6 @@ class _Meter:
         """How many of a clip to look at, 0 for all."""
         seconds = self._options.seconds
         return round(seconds * probe_video(path).rate_fps) if seconds else 0
-
-    @cached_property
-    def _model(self) -> MorphableModel:
-        return MorphableModel.load()
-
-    @cached_property
-    def _tracker(self) -> MediaPipeTracker:
-        return MediaPipeTracker()
 
     @cached_property
     def _speech(self) -> PhonemeNet:

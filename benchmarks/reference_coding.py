@@ -33,11 +33,10 @@ from headgan.models.generator import OnnxGenerator
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import find_clips, see_clip
 from headgan.models.metrics.clip_memory import MemorySettings, fill_memory
+from headgan.models.metrics.face_tools import FaceTools
 from headgan.models.metrics.pictures import psnr
 from headgan.models.metrics.sheet import clip_row, draw_sheet, read_row
-from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
-from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import FaceError, HeadganError, UsageError
 from headgan.proto.options import argument, option, required
 
@@ -117,6 +116,7 @@ class _Measurer:
 
     def __init__(self, options: ReferenceCodingOptions) -> None:
         self._options = options
+        self._faces = FaceTools()
 
     def measure(self, path: Path, picture_path: Path) -> dict[str, Any]:
         """Of one clip; writes a row of pictures: the last reference, and what comes of it at a middle quality.
@@ -124,13 +124,13 @@ class _Measurer:
         Raises:
             FaceError: a call over the clip would send one reference only.
         """
-        seen = see_clip(path, _NO_OTHERS, self._tracker, self._model)
-        memory = fill_memory(self._model, seen.identity, seen.moments, MemorySettings(DEFAULT_CAPACITY))
+        seen = see_clip(path, _NO_OTHERS, self._faces.tracker, self._faces.model)
+        memory = fill_memory(self._faces.model, seen.identity, seen.moments, MemorySettings(DEFAULT_CAPACITY))
         moments = memory.originals[: self._options.most]
         if len(moments) < 2:
             raise FaceError(f"{path}: a call sends its first reference and no other")
         pictures = [moment.picture_rgb for moment in moments]
-        synthesised = SynthesisedCoders(self._model, self._generator, seen.identity, moments)
+        synthesised = SynthesisedCoders(self._faces.model, self._generator, seen.identity, moments)
         last_drawn = synthesised.synthesised(pictures)[-1]
         if last_drawn is None or last_drawn.std() == 0:
             raise HeadganError(f"{path}: the generator drew a flat picture")
@@ -148,14 +148,6 @@ class _Measurer:
                     bar.update()
         cv2.imwrite(str(picture_path), clip_row(pictures[0], [row])[..., ::-1])
         return measured
-
-    @cached_property
-    def _model(self) -> MorphableModel:
-        return MorphableModel.load()
-
-    @cached_property
-    def _tracker(self) -> MediaPipeTracker:
-        return MediaPipeTracker()
 
     @cached_property
     def _generator(self) -> OnnxGenerator:

@@ -30,10 +30,9 @@ from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.generator import OnnxGenerator
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import SeenClip, find_clips, see_clip
+from headgan.models.metrics.face_tools import FaceTools
 from headgan.models.metrics.sheet import clip_row, draw_sheet, read_row
-from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
-from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import UsageError
 from headgan.proto.options import argument, option, required
 
@@ -130,6 +129,7 @@ class _Player:
 
     def __init__(self, options: ReferencesOptions) -> None:
         self._options = options
+        self._faces = FaceTools()
         self._kept = Kept(options.output / "courses")
         self._seen: tuple[Path, SeenClip] | None = None
 
@@ -141,7 +141,7 @@ class _Player:
         def measure() -> dict[str, Any]:
             seen = self._see(path)
             shown = sorted(set(np.linspace(0, len(seen.taken) - 1, _SHOWN).astype(int).tolist()))
-            course, pictures = play_course(self._model, self._generator, seen, kbps, shown)
+            course, pictures = play_course(self._faces.model, self._generator, seen, kbps, shown)
             real = [seen.frames[seen.taken[place]].picture_rgb for place in shown]
             row = clip_row(
                 seen.frames[0].picture_rgb,
@@ -163,17 +163,9 @@ class _Player:
     def _see(self, path: Path) -> SeenClip:
         if self._seen is None or self._seen[0] != path:
             hears = self._generator.needs("audio")
-            seen = see_clip(path, self._options.step, self._tracker, self._model, hears=hears)
+            seen = see_clip(path, self._options.step, self._faces.tracker, self._faces.model, hears=hears)
             self._seen = path, seen
         return self._seen[1]
-
-    @cached_property
-    def _model(self) -> MorphableModel:
-        return MorphableModel.load()
-
-    @cached_property
-    def _tracker(self) -> MediaPipeTracker:
-        return MediaPipeTracker()
 
     @cached_property
     def _generator(self) -> OnnxGenerator:

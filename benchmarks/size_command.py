@@ -21,11 +21,10 @@ from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.models.generator import OnnxGenerator
 from headgan.models.machine import describe_run
 from headgan.models.metrics.clip_frames import find_clips
+from headgan.models.metrics.face_tools import FaceTools
 from headgan.models.metrics.perceptual import load_perceptual_metric
 from headgan.models.metrics.sheet import read_row
-from headgan.models.morphable import MorphableModel
 from headgan.models.runtime import PROVIDER_CHOICES
-from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import FaceError, UsageError
 from headgan.proto.options import argument, option, required
 from headgan.receiver.choose_generator import MAX_FUSED
@@ -119,6 +118,7 @@ class _Measuring:
 
     def __init__(self, options: SizeOptions) -> None:
         self._options = options
+        self._faces = FaceTools()
         self._kept = Kept(options.output / "clips")
 
     def clip(self, name: str, path: Path) -> dict[str, Any]:
@@ -135,13 +135,15 @@ class _Measuring:
 
         def measure() -> dict[str, Any]:
             try:
-                clip = read_bench_clip(path, options.seconds, self._tracker, self._model, is_large=True)
+                clip = read_bench_clip(
+                    path, options.seconds, self._faces.tracker, self._faces.model, is_large=True
+                )
             except FaceError:
                 return {}
             if clip.crop_px < options.min_crop or len(clip.moments) < 3:
                 return {"crop_px": clip.crop_px}
             metric = load_perceptual_metric() if settings.perceptual else None
-            result, row = measure_size(clip, settings, self._model, self._generator, metric)
+            result, row = measure_size(clip, settings, self._faces.model, self._generator, metric)
             cv2.imwrite(str(self._kept.picture_path(name)), row[..., ::-1])
             return result
 
@@ -151,14 +153,6 @@ class _Measuring:
         """The first moment of each clip, real, enlarged, 512 at equal and at more bytes."""
         rows = [read_row(self._kept.picture_path(name)) for name in names]
         cv2.imwrite(str(path), np.vstack([row[: len(row) // 3] for row in rows])[..., ::-1])
-
-    @cached_property
-    def _model(self) -> MorphableModel:
-        return MorphableModel.load()
-
-    @cached_property
-    def _tracker(self) -> MediaPipeTracker:
-        return MediaPipeTracker()
 
     @cached_property
     def _generator(self) -> OnnxGenerator:

@@ -16,7 +16,7 @@ from headgan.models import clip_speech, reconstruct
 from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, GeneratorReference, PreparedReference, View
-from headgan.models.metrics import clip_frames, evaluation
+from headgan.models.metrics import clip_frames, evaluation, face_tools
 from headgan.models.metrics.clip_frames import Sampling, find_clips, read_clip
 from headgan.models.metrics.clip_memory import MemorySettings
 from headgan.models.metrics.drawers import GeneratorDrawer
@@ -103,7 +103,8 @@ class FakePerceptual:
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeTracker.frames = 0
-    monkeypatch.setattr(evaluation, "MediaPipeTracker", FakeTracker)
+    for module in (evaluation, face_tools):
+        monkeypatch.setattr(module, "MediaPipeTracker", FakeTracker)
     monkeypatch.setattr(evaluation, "FaceEmbedder", FakeEmbedder)
     monkeypatch.setattr(evaluation, "load_perceptual_metric", FakePerceptual)
     # What these would find takes longer than all the rest: the face is the mean face, and there is only background.

@@ -28,6 +28,7 @@ from headgan.benchmarks.synthesised_coders import SynthesisedCoders, difference,
 from headgan.codec.params import FaceParams
 from headgan.models import reconstruct
 from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
+from headgan.models.metrics import face_tools
 from headgan.models.metrics.clip_frames import SeenClip
 from headgan.models.metrics.clip_memory import Moment
 from headgan.models.metrics.pictures import psnr
@@ -219,7 +220,7 @@ def one_clip(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         Moment(200.0 * step, PICTURES[step // 5], MOMENTS[step // 5].params) for step in range(15)
     )
     seen = SeenClip(np.zeros(model.identity_size, np.float32), (), moments, ())
-    monkeypatch.setattr(reference_coding, "MediaPipeTracker", FakeTracker)
+    monkeypatch.setattr(face_tools, "MediaPipeTracker", FakeTracker)
     monkeypatch.setattr(reference_coding, "see_clip", lambda *_: seen)
     monkeypatch.setattr(
         reference_coding,

@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from headgan.benchmarks import references_command
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.kept import Kept
 from headgan.benchmarks.references_command import course_table
@@ -24,7 +23,7 @@ from headgan.codec.video import VideoWriter
 from headgan.models import reconstruct
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
-from headgan.models.metrics import clip_frames, evaluation
+from headgan.models.metrics import clip_frames, evaluation, face_tools
 from headgan.models.metrics.clip_frames import SeenClip, see_clip
 from headgan.models.metrics.clip_memory import MemorySettings, fill_memory
 from headgan.models.metrics.tally import Score
@@ -80,7 +79,7 @@ class FakePerceptual:
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     FakeTracker.frames = 0
-    for module in (evaluation, references_command):
+    for module in (evaluation, face_tools):
         monkeypatch.setattr(module, "MediaPipeTracker", FakeTracker)
     monkeypatch.setattr(evaluation, "FaceEmbedder", FakeEmbedder)
     monkeypatch.setattr(evaluation, "load_perceptual_metric", FakePerceptual)

@@ -26,6 +26,7 @@ from headgan.benchmarks.size_measure import (
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.models.detail import enlarged, shrunk
 from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
+from headgan.models.metrics import face_tools
 from headgan.models.metrics.sheet import read_row
 from headgan.models.morphable import MorphableModel
 from headgan.models.weights import weights_path
@@ -89,7 +90,7 @@ def test_clips_are_measured_once_and_small_faces_are_left_out(
         return replace(clip(), crop_px=300.0 if path.stem == "far" else 640.0)
 
     monkeypatch.setattr(size_command, "read_bench_clip", read_clip)
-    monkeypatch.setattr(size_command, "MediaPipeTracker", lambda: None)
+    monkeypatch.setattr(face_tools, "MediaPipeTracker", lambda: None)
     monkeypatch.setattr(size_command, "OnnxGenerator", lambda **_: GENERATOR)
     for name in ("near", "far"):
         (tmp_path / f"{name}.mp4").write_bytes(b"")

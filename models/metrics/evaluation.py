@@ -19,6 +19,7 @@ from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR, Generat
 from headgan.models.metrics.clip_frames import ClipFrames, Sampling, read_clip
 from headgan.models.metrics.face_embedding import FaceEmbedder
 from headgan.models.metrics.face_reading import FaceReader
+from headgan.models.metrics.face_tools import FaceTools
 from headgan.models.metrics.inception import PictureFeatures
 from headgan.models.metrics.limits import LIMITS
 from headgan.models.metrics.look import Networks
@@ -27,7 +28,6 @@ from headgan.models.metrics.score_cache import ScoreCache
 from headgan.models.metrics.score_clip import REAL, ClipScorer, Picture, Show
 from headgan.models.metrics.sheet import clip_row, column_titles, draw_sheet, read_row
 from headgan.models.metrics.tally import Score
-from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.tracker import MediaPipeTracker
 from headgan.models.weights import weights_path
@@ -85,6 +85,7 @@ class Evaluation:
     def __init__(self, settings: Settings, clips: Mapping[str, Path], folder: Path) -> None:
         """Args: clips: by name; folder: of the report."""
         self._settings = settings
+        self._faces = FaceTools()
         self._clips = clips
         self._folder = folder
         self._cache = ScoreCache(folder / "clips")
@@ -174,7 +175,7 @@ class Evaluation:
         networks = self._networks
         clip = self._frames(name)
         scorer = ClipScorer(
-            self._model,
+            self._faces.model,
             networks,
             clip,
             self._frames(driving) if self._settings.is_cross else None,
@@ -198,18 +199,10 @@ class Evaluation:
         return tuple(LIMITS) if self._settings.limits else ()
 
     @cached_property
-    def _model(self) -> MorphableModel:
-        return MorphableModel.load()
-
-    @cached_property
-    def _tracker(self) -> MediaPipeTracker:
-        return MediaPipeTracker()
-
-    @cached_property
     def _networks(self) -> Networks:
         settings = self._settings
         return Networks(
-            FaceReader(self._model, MediaPipeTracker()),
+            FaceReader(self._faces.model, MediaPipeTracker()),
             FaceEmbedder(settings.identity_model, provider=settings.provider),
             load_perceptual_metric() if settings.perceptual_frames else None,
             PictureFeatures(settings.inception, provider=settings.provider) if settings.inception else None,
@@ -234,7 +227,11 @@ class Evaluation:
             listens = any(item is not None and item.needs("audio") for item in self._generators.values())
             hears = listens and not self._settings.deaf
             clip = read_clip(
-                self._clips[name], self._settings.sampling, self._tracker, self._model, hears=hears
+                self._clips[name],
+                self._settings.sampling,
+                self._faces.tracker,
+                self._faces.model,
+                hears=hears,
             )
             self._read = dict([*kept, (name, clip)])
         return self._read[name]
@@ -267,7 +264,7 @@ class Evaluation:
             "identity": settings.identity_model and _digest(settings.identity_model),
             "inception": settings.inception and _digest(settings.inception),
             "generator": digest,
-            "morphable": self._model.model_id.hex(),
+            "morphable": self._faces.model.model_id.hex(),
             **({"deaf": True} if settings.deaf else {}),
         }
         return hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
