@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.proto.errors import WireError
+from headgan.proto.hello import PICTURE_PX
 
-CHAIN_SIZE, LARGE_CHAIN_SIZE = 256, 512
+CHAIN_SIZE = PICTURE_PX
 CHAIN_MEDIA_TYPE = "video/vp9"
 # libvpx's constant quality, 0 to 63: 34 to 39 dB, after the person; see headgan-bench reference-coding.
 QUALITY = 34

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headgan.proto.errors import WireError
+from headgan.proto.hello import LARGE_PICTURE_PX, PICTURE_PX
 
-STILL_SIZE, LARGE_STILL_SIZE = 256, 512
+STILL_SIZE, LARGE_STILL_SIZE = PICTURE_PX, LARGE_PICTURE_PX
 AV1_MEDIA_TYPE, WEBP_MEDIA_TYPE = "video/av1", "image/webp"
 BUDGET_BYTES, LARGE_BUDGET_BYTES = 6000, 12000
 _AVIF_SPEED = 4

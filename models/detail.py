@@ -21,8 +21,9 @@ from headgan.models.drawn_frame import DrawnFrame
 from headgan.models.flow_prior import pixel_grid
 from headgan.models.pncc import CROP_SIZE, to_pixels
 from headgan.proto.errors import UsageError
+from headgan.proto.hello import LARGE_PICTURE_PX
 
-LARGE_SIZE = 512
+LARGE_SIZE = LARGE_PICTURE_PX
 SIZES = (CROP_SIZE, LARGE_SIZE)
 # Where the picture is this many levels from the warped reference, over some pixels, a third of the detail is left.
 _DOUBT_LEVELS = 20.0
