@@ -8,7 +8,6 @@ drawn from it. What was seen of late stands for what will be seen: a reference i
 of these frames to their nearest reference (facility location; Nemhauser, Wolsey, Fisher 1978). No clock, no network.
 """
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -101,8 +100,12 @@ class Coverage:
             hysteresis: another reference is taken below this share of the distance to one in use, so that the
                 picture does not pop to and fro.
         """
-        self._frames: deque[NDArray[np.float32]] = deque(maxlen=history)
+        self._history = history
+        self._seen = 0
+        # The newest frames, float32 [history, D], in no order; what is held, and how far from it each of them is.
+        self._ring = np.empty((0, 0), np.float32)
         self._references: dict[int, NDArray[np.float32]] = {}
+        self._distances: dict[int, NDArray[np.float32]] = {}
         self._hysteresis = hysteresis
         self._chosen: tuple[int, ...] = ()
         self._distance = 0.0
@@ -114,15 +117,26 @@ class Coverage:
 
     def saw(self, descriptor: NDArray[np.float32]) -> None:
         """Keeps a frame, float32 [D]."""
-        self._frames.append(descriptor)
+        if not self._seen:
+            self._ring = np.empty((self._history, len(descriptor)), np.float32)
+        place = self._seen % self._history
+        self._ring[place] = descriptor
+        self._seen += 1
+        for number, reference in self._references.items():
+            self._distances[number][place] = np.linalg.norm(reference - descriptor)
 
     def hold(self, number: int, descriptor: NDArray[np.float32]) -> None:
         """Learns that a reference, float32 [D], is held from now on."""
         self._references[number] = descriptor
+        self._distances[number] = np.zeros(self._history, np.float32)
+        if self._seen:
+            frames = self._frames()
+            self._distances[number][: len(frames)] = _distances(frames, descriptor)
 
     def drop(self, number: int) -> NDArray[np.float32]:
         """Learns that a reference, which is held, is not to be used any more; returns its descriptor."""
         self._chosen = tuple(chosen for chosen in self._chosen if chosen != number)
+        del self._distances[number]
         return self._references.pop(number)
 
     def offer(
@@ -135,24 +149,25 @@ class Coverage:
             coming: float32 [D] of a reference that is on its way.
             is_full: whether one has to make room.
         """
-        references = list(self._references.values()) + ([] if coming is None else [coming])
-        if not self._frames or not references:
+        if not self._seen or (not self._references and coming is None):
             return Offer(1.0, None)
-        frames = np.stack(self._frames)  # [N, D]
-        distances = _distances(np.stack(references), frames)  # [R, N]
-        new = _distances(descriptor[None], frames)[0]  # [N]
-        total = max(float(distances.min(axis=0).sum()), _CLOSE * len(frames))
+        frames = self._frames()  # [N, D]
+        rows = [row[: len(frames)] for row in self._distances.values()]
+        if coming is not None:
+            rows.append(_distances(frames, coming))
+        distances = np.stack(rows)  # [R, N]
+        new = _distances(frames, descriptor)  # [N]
+        nearest = distances.min(axis=0)
+        total = max(float(nearest.sum()), _CLOSE * len(frames))
         if not is_full:
-            gain = np.maximum(distances.min(axis=0) - new, 0).sum()
-            return Offer(float(gain) / total, None)
+            return Offer(float(np.maximum(nearest - new, 0).sum()) / total, None)
         numbers = list(self._references)
         without = [
             np.minimum(np.delete(distances, place, axis=0).min(axis=0, initial=np.inf), new).sum()
             for place in range(len(numbers))
         ]
         place = int(np.argmin(without))
-        gain = distances.min(axis=0).sum() - without[place]
-        return Offer(float(gain) / total, numbers[place])
+        return Offer(float(nearest.sum() - without[place]) / total, numbers[place])
 
     def choose(self, descriptor: NDArray[np.float32], count: int = 1) -> tuple[int, ...]:
         """Numbers of the references to draw a frame, float32 [D], from: at most `count`, the nearest first.
@@ -163,7 +178,7 @@ class Coverage:
         if not self._references:
             raise ValueError("no reference is held")
         numbers = np.array(list(self._references))
-        real = _distances(np.stack(list(self._references.values())), descriptor[None])[:, 0]
+        real = _distances(np.stack(list(self._references.values())), descriptor)
         # Those in use count as nearer than they are: nothing pops to and fro.
         distances = np.where(np.isin(numbers, self._chosen), self._hysteresis * real, real)
         order = np.argsort(distances, kind="stable")[:count]
@@ -171,9 +186,13 @@ class Coverage:
         self._chosen = tuple(int(number) for number in numbers[order])
         return self._chosen
 
+    def _frames(self) -> NDArray[np.float32]:
+        """Float32 [N, D], those that there are."""
+        return self._ring[: self._seen]
 
-def _distances(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Float32 [S, O] between descriptors [S, D] and [O, D]."""
-    squares = (some**2).sum(axis=1)[:, None] + (others**2).sum(axis=1)[None] - 2 * some @ others.T
-    distances: NDArray[np.float32] = np.sqrt(np.maximum(squares, 0))
+
+def _distances(some: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Float32 [S] from descriptors, [S, D], to another, [D]."""
+    apart = some - one
+    distances: NDArray[np.float32] = np.sqrt(np.einsum("sd,sd->s", apart, apart))
     return distances

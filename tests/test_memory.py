@@ -74,6 +74,27 @@ def test_the_reference_that_is_missed_least_makes_room() -> None:
     assert offer.gain == pytest.approx(90 / 102, abs=1e-4)
 
 
+def test_an_offer_is_what_the_newest_frames_and_the_held_references_make_of_it() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform(0, 90, (12, 2))
+    went_on, anew = Coverage(history=5), Coverage(history=5)
+    for number, point in enumerate(points):
+        if number % 3 == 0:
+            went_on.hold(number, at(*point[::-1]))
+        went_on.saw(at(*point))
+        if number == 7:
+            went_on.drop(3)
+    for point in points[-5:]:
+        anew.saw(at(*point))
+    for number in (0, 6, 9):
+        anew.hold(number, at(*points[number][::-1]))
+    for place in ((3, 80), (50, 50), (88, 2)):
+        for is_full in (False, True):
+            one, other = (coverage.offer(at(*place), is_full=is_full) for coverage in (went_on, anew))
+            assert one.replaces == other.replaces
+            assert one.gain == pytest.approx(other.gain, abs=1e-6)
+
+
 def test_the_nearest_is_chosen_but_not_for_a_trifle() -> None:
     coverage = Coverage(hysteresis=0.8)
     coverage.hold(0, at(0, 0))
