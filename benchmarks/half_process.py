@@ -14,6 +14,7 @@ from typing import Any
 
 from headgan.benchmarks.children import end_child, finish_child, start_child
 from headgan.benchmarks.half_plans import CodecPlan, Plan, ReceiverPlan, SenderPlan
+from headgan.models.one_thread import keep_to_one_thread
 from headgan.proto.options import run_command
 
 # A child imports what it measures and nothing else: the memory of the rest is not its own.
@@ -60,6 +61,7 @@ def main(argv: Sequence[str]) -> int:
     run: Callable[[Any], dict[str, Any]] = getattr(import_module(module), name)
 
     def measure() -> int:
+        keep_to_one_thread()
         Path(result).write_text(json.dumps(run(kind(**json.loads(plan)))))
         return 0
 

@@ -20,14 +20,15 @@ from numpy.typing import NDArray
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
 from headgan.models.fitting import project
 from headgan.models.frame_graphs import MADE_FROM_KEY, PRECISIONS, half_paths
-from headgan.models.generator import OnnxGenerator
+from headgan.models.generator import SHIPPED_GENERATOR, OnnxGenerator
 from headgan.models.machine import cpu_name
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, pncc_colors, render_pncc
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
-from headgan.models.runtime import open_session
+from headgan.models.runtime import is_processor_alone, open_session
 from headgan.models.timed_draws import shortest_ms
 from headgan.models.user_folders import cache_folder
+from headgan.models.weights import weights_path
 from headgan.proto.errors import HeadganError
 
 PRECISION_CHOICES = ("auto", *PRECISIONS)
@@ -38,6 +39,37 @@ _MAX_DIFFERENCE = 3.0
 _LIBRARIES = ("headgan", "numba", "numpy", "onnxruntime", "opencv-python-headless")
 
 log = logging.getLogger(__name__)
+
+
+def open_networks(
+    model: MorphableModel,
+    path: Path | None = None,
+    provider: str = "auto",
+    precision: str = "auto",
+    *,
+    tells_flow: bool = False,
+) -> OnnxGenerator:
+    """The networks in the precision that is wanted or, with `auto` and on a processor, draws fastest here.
+
+    Args:
+        model: the morphable model.
+        path: see `OnnxGenerator`.
+        provider: see `OnnxGenerator`.
+        precision: one of `PRECISION_CHOICES`.
+        tells_flow: see `OnnxGenerator`.
+
+    Raises:
+        ModelError: a file is missing, damaged, or asks for inputs that nobody has.
+        UsageError: the provider cannot be had on this machine, or the precision for this generator.
+    """
+    if precision != "auto":
+        return OnnxGenerator(path, provider=provider, precision=precision, tells_flow=tells_flow)
+    if provider != "cpu" and not (provider == "auto" and is_processor_alone()):
+        generator = OnnxGenerator(path, provider=provider, tells_flow=tells_flow)
+        if generator.provider != "cpu":
+            return generator
+    best = chosen_precision(model, path or weights_path(SHIPPED_GENERATOR))
+    return OnnxGenerator(path, provider="cpu", precision=best, tells_flow=tells_flow)
 
 
 def chosen_precision(model: MorphableModel, path: Path, cache: Path | None = None) -> str:

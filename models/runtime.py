@@ -75,6 +75,11 @@ def open_session(
     )
 
 
+def is_processor_alone() -> bool:
+    """Whether this onnxruntime knows nothing but the processor, so that `auto` is `cpu`."""
+    return not set(_PROVIDERS.values()) & set(onnxruntime.get_available_providers()) - {_PROVIDERS["cpu"]}
+
+
 def _try_provider(path: Path, provider: str) -> Session:
     options = onnxruntime.SessionOptions()
     # Half of the cores: a call has a camera, a tracker and a network stack to run beside the networks; and no

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from headgan.codec.params import EXPRESSION_SIZE, GAZE_SIZE, FaceParams
-from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR, Generator, OnnxGenerator
+from headgan.models.generator import PRIOR_GENERATOR, Generator, OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
-from headgan.models.precision import chosen_precision
+from headgan.models.precision import open_networks
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.timed_draws import shortest_ms
 from headgan.models.weights import weights_path
@@ -83,7 +83,7 @@ def choose_generator(
     if draw == "geometry" and path is None:
         generator = OnnxGenerator(geometry, provider=provider)
     else:
-        generator = _networks(model, path, provider, precision, tells_flow=size > CROP_SIZE)
+        generator = open_networks(model, path, provider, precision, tells_flow=size > CROP_SIZE)
     draw_ms = _draw_ms(model, generator, size=size)
     affordable_ms = _SHARE_FOR_DRAWING * 1000 / rate_fps
     if draw == "auto" and path is None and draw_ms > affordable_ms:
@@ -98,21 +98,6 @@ def choose_generator(
     )
     fuses = fused or _fused_in_time(model, generator, size, draw_ms, _SHARE_FOR_FUSING * 1000 / rate_fps)
     return Chosen(generator, fuses if generator.fuses else 1)
-
-
-def _networks(
-    model: MorphableModel, path: Path | None, provider: str, precision: str, *, tells_flow: bool
-) -> OnnxGenerator:
-    """The networks, in the precision that is wanted or, on a processor, best."""
-    if precision != "auto":
-        return OnnxGenerator(path, provider=provider, precision=precision, tells_flow=tells_flow)
-    generator = OnnxGenerator(path, provider=provider, tells_flow=tells_flow)
-    if generator.provider != "cpu":
-        return generator
-    best = chosen_precision(model, path or weights_path(SHIPPED_GENERATOR))
-    if best == "float32":
-        return generator
-    return OnnxGenerator(path, provider="cpu", precision=best, tells_flow=tells_flow)
 
 
 def _fused_in_time(

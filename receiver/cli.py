@@ -12,6 +12,7 @@ from headgan.codec.sound_devices import device_line
 from headgan.models.contacts import Contacts, check_name
 from headgan.models.detail import check_size
 from headgan.models.morphable import MorphableModel
+from headgan.models.one_thread import keep_to_one_thread
 from headgan.models.pncc import CROP_SIZE
 from headgan.models.precision import PRECISION_CHOICES
 from headgan.models.runtime import PROVIDER_CHOICES
@@ -124,6 +125,7 @@ def _can_hear(options: ReceiveOptions, *, listens: bool) -> bool:
 
 
 def _receive(options: ReceiveOptions) -> int:
+    keep_to_one_thread()
     check_capacity(options.references)
     if options.remember is not None:
         check_name(options.remember)

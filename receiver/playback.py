@@ -30,6 +30,7 @@ from headgan.proto.errors import WireError
 from headgan.proto.said import SaidPacket
 from headgan.proto.voice import VoiceNumbers, VoicePacket
 from headgan.receiver.display import State
+from headgan.receiver.fusing_pace import FusingPace
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
@@ -148,7 +149,9 @@ class Playback:
         self.changes: deque[StateChange] = deque(maxlen=_KEPT_CHANGES)
         self._memory: ReferenceMemory[Reconstructor] = ReferenceMemory(capacity)
         self._memory.admit(0, reconstructor)
-        self._fuses = fuses
+        self._pace = FusingPace(fuses, 1000 / rate_fps)
+        # From how many references each frame was drawn.
+        self.drawn_from: deque[int] = deque(maxlen=_KEPT)
         # Frames that were on their way may still name the one that was given up last.
         self._given_up: tuple[int, Reconstructor] | None = None
         self._picture, self._size = first_picture, len(first_picture)
@@ -392,8 +395,13 @@ class Playback:
                 if ears is not None:
                     with self.times.measure("listen"):
                         heard["audio"] = ears.at(due.capture_ms)
+                begin_ms, before = self._clock_ms(), self._picture
                 with self.times.measure("draw"):
                     self._picture = best.draw(frame.params, *others, **heard)
+                if self._picture is not before:
+                    now_ms = self._clock_ms()
+                    self._pace.drew(now_ms - begin_ms, now_ms)
+                self.drawn_from.append(len(reconstructors))
                 self.guessed += frame.is_guessed
             else:
                 self.unknown_reference += 1
@@ -432,7 +440,7 @@ class Playback:
         with self._changed:
             given_up = dict([self._given_up]) if self._given_up else {}
             found = [self._memory.get(number) or given_up.get(number) for number in references or (0,)]
-        return [one for one in found if one is not None][: self._fuses]
+        return [one for one in found if one is not None][: self._pace.count]
 
     def _start_ms(self, first: Due[_Frame]) -> float:
         """When a recording starts: with the first frame that was sent, even when it came too late or never."""

@@ -18,8 +18,8 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
 
     `frames` adds up: sent = shown + late + lost; of those shown, no face was drawn for `no_face`, `untrue`, which could
     not be drawn as they were, and `unknown_reference`. `guessed` pictures stood in for frames that did not come in
-    time; `unreadable` packets came, but followed from some that did not. `states` says what was shown from which
-    second on, counted from the first picture.
+    time; `drawn_from` is the mean number of references that a frame was drawn from; `unreadable` packets came, but
+    followed from some that did not. `states` says what was shown from which second on, counted from the first picture.
     """
     seconds = (call.last_ms - call.first_ms) / 1000
     stats: dict[str, Any] = {
@@ -44,6 +44,8 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
             "unknown_reference": call.playback.unknown_reference,
         }
         stats["guessed"] = call.playback.guessed
+        drawn_from = call.playback.drawn_from
+        stats["drawn_from"] = round(sum(drawn_from) / len(drawn_from), 2) if drawn_from else None
         stats["unreadable"] = call.reader.unreadable
         changes = list(call.playback.changes)
         stats["states"] = [

@@ -19,8 +19,9 @@ from headgan.codec.voice import DEFAULT_VOICE_KBPS
 from headgan.models.contacts import Contacts
 from headgan.models.crop import parse_crop
 from headgan.models.detail import check_size
-from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
+from headgan.models.one_thread import keep_to_one_thread
+from headgan.models.precision import open_networks
 from headgan.models.smoothing import smoothing_settings
 from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import UsageError
@@ -145,6 +146,7 @@ def _list_cameras() -> int:
 
 
 def _send(options: SendOptions) -> int:
+    keep_to_one_thread()
     if not 1 <= options.fps <= 120:
         raise UsageError(f"--fps {options.fps:g}: give 1 to 120")
     check_capacity(options.references)
@@ -204,7 +206,7 @@ def _send(options: SendOptions) -> int:
         settings,
         monotonic_ms,
         own,
-        open_generator=lambda: OnnxGenerator(provider="cpu"),
+        open_generator=lambda: open_networks(model, provider="cpu"),
         open_sound=None
         if audio == NO_SOUND
         else lambda started_ms: open_sound(options.microphone, source, started_ms),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headgan.models import precision
 from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import CROP_SIZE
@@ -39,7 +40,8 @@ def networks_ms(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """A machine on which the networks take so long, and the geometry 5 ms."""
     needed: float = request.param
     monkeypatch.setattr(chooser, "OnnxGenerator", NamedGenerator)
-    monkeypatch.setattr(chooser, "chosen_precision", lambda *_: "float32")
+    monkeypatch.setattr(precision, "OnnxGenerator", NamedGenerator)
+    monkeypatch.setattr(precision, "chosen_precision", lambda *_: "float32")
 
     def draw_ms(_model: MorphableModel, generator: NamedGenerator, count: int = 1, *, size: int) -> float:
         assert size == CROP_SIZE
@@ -143,7 +145,7 @@ def test_what_else_runs_while_a_call_begins_does_not_count(monkeypatch: pytest.M
 def test_a_processor_computes_as_it_is_fastest_or_as_asked(
     monkeypatch: pytest.MonkeyPatch, provider: str, asked: str, found: str, drawn: str
 ) -> None:
-    monkeypatch.setattr(chooser, "chosen_precision", lambda *_: found)
+    monkeypatch.setattr(precision, "chosen_precision", lambda *_: found)
     chosen = choose_generator(
         MODEL, "networks", None, provider=provider, precision=asked, rate_fps=25, program="headgan-recv"
     )

@@ -286,6 +286,25 @@ def test_a_frame_is_drawn_from_those_that_it_names_and_no_more_than_this_machine
     assert playback.unknown_reference == 0
 
 
+def test_a_machine_that_gets_busy_in_a_call_draws_from_fewer() -> None:
+    class Slow(Mean):
+        def draw(self, _params: FaceParams, *others: Mean) -> NDArray[np.uint8]:
+            time.sleep(0.8 * FRAME_MS / 1000)
+            return super().draw(_params, *others)
+
+    screen = Screen()
+    playback = open_playback(screen, capacity=4, fuses=2)
+    playback.hold(1, cast(Reconstructor, Slow(10)), None)
+    playback.hold(2, cast(Reconstructor, Slow(20)), None)
+    for seq in range(30):
+        screen.has_shown.clear()
+        playback.take(seq, seq * FRAME_MS, face(1), clock_ms(), (1, 2))
+        assert screen.has_shown.wait(5)
+    playback.close()
+    assert screen.numbers[0] == 15 and screen.numbers[-1] == 10
+    assert list(playback.drawn_from) == [2] * 20 + [1] * 10
+
+
 @pytest.mark.parametrize(("number", "replaces"), [(4, None), (5, 3), (6, None)])
 def test_a_sender_that_loses_count_is_noticed(number: int, replaces: int | None) -> None:
     playback = open_playback(Screen(), capacity=2)
