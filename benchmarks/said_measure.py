@@ -20,10 +20,10 @@ from headgan.models.speech import LOOK_AHEAD_MS, clip_features
 from headgan.models.speech_classes import CLASSES
 from headgan.models.speech_low import LOW_SIZE, SAMPLE_RATE
 from headgan.models.speech_phonemes import PARTS, SpeechNet
+from headgan.models.told_ears import ToldEars
 from headgan.models.told_speech import moved_on
 from headgan.proto.errors import HeadganError
 from headgan.proto.said import SAID_FRAME_MS, SaidPacket, said_frame
-from headgan.receiver.told_ears import ToldEars
 
 Expect = Callable[[NDArray[np.float32], NDArray[np.float32], int], NDArray[np.float32]]
 STEP_FACTORS = (0.5, 0.71, 1.0, 1.41, 2.0)

@@ -27,6 +27,7 @@ from headgan.models.pncc import CROP_SIZE
 from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
 from headgan.models.speech import speech_form
+from headgan.models.told_ears import ToldEars
 from headgan.proto.control import Bye, ByeReason
 from headgan.proto.errors import DeviceError, HeadganError, PeerError, WireError
 from headgan.proto.hello import DRIFT_CAPABILITY, Hello, Role
@@ -56,7 +57,6 @@ from headgan.receiver.frame_reader import FrameReader
 from headgan.receiver.playback import Playback, ShownPicture
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.silent_speaker import Fill, SoundOutput
-from headgan.receiver.told_ears import ToldEars
 
 log = logging.getLogger(__name__)
 

@@ -26,6 +26,7 @@ from headgan.codec.voice import FRAME_MS, VoiceFrame
 from headgan.models.detail import enlarged
 from headgan.models.ears import Ears
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.told_ears import ToldEars
 from headgan.proto.errors import WireError
 from headgan.proto.said import SaidPacket
 from headgan.proto.voice import VoiceNumbers, VoicePacket
@@ -34,7 +35,6 @@ from headgan.receiver.fusing_pace import FusingPace
 from headgan.receiver.jitter_buffer import Due, JitterBuffer
 from headgan.receiver.missing_frames import MissingFrames
 from headgan.receiver.recording import Recording
-from headgan.receiver.told_ears import ToldEars
 from headgan.receiver.voice_player import VoicePlayer
 
 log = logging.getLogger(__name__)

@@ -19,7 +19,6 @@ from headgan.codec.picture_coder import CHAIN_MEDIA_TYPE, CodedPicture, PictureE
 from headgan.codec.said_code import shipped_said_code
 from headgan.codec.still import encode_still
 from headgan.codec.timed_writer import TimedWriter
-from headgan.codec.voice import VoiceFrame
 from headgan.models.drift_finder import DriftFinder
 from headgan.models.drift_watch import BIT_WORTH
 from headgan.models.generator import Generator
@@ -384,8 +383,7 @@ class SenderCall:
             loop.call_soon_threadsafe(self.frames.send, link, ships, frame, capture_ms, plan, packet)
 
         def deliver_voice(frame: SoundFrame) -> None:
-            if isinstance(frame, VoiceFrame):
-                self.planner.hear(frame)
+            self.planner.hear(frame)
             loop.call_soon_threadsafe(self.frames.add_voice, link, frame, self.clock_ms())
 
         await asyncio.to_thread(self._work, deliver, deliver_voice if self._is_heard(link.session) else None)

@@ -4,9 +4,9 @@ camera's thread   look ── now and then ──┐                     ┌─�
 quiet thread                             └── draw ── compare ──┘
 
 The sender draws as the receiver does, with the same generator from the same references, like any video encoder that
-decodes what it sends; a generator that listens hears the voice as it was sent. A comparison costs as much as a frame of
-the receiver, so it takes a share of the time; but when frames move away from their reference, or a comparison raised a
-doubt, the next one comes at once.
+decodes what it sends; a generator that listens hears what was sent of the sound. A comparison costs as much as a
+frame of the receiver, so it takes a share of the time; but when frames move away from their reference, or a comparison
+raised a doubt, the next one comes at once.
 """
 
 import logging
@@ -18,6 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from headgan.codec.said_record import SaidRecord
 from headgan.codec.voice import VoiceFrame
 from headgan.models.ears import Ears
 from headgan.models.fitting import project
@@ -26,9 +27,11 @@ from headgan.models.likeness import Likeness, compare_likeness
 from headgan.models.morphable import MorphableModel
 from headgan.models.quiet_worker import QuietWorker
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.told_ears import ToldEars
 from headgan.proto.errors import HeadganError
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.scene_truth import SceneTruth
+from headgan.sender.waiting_voice import pack_said
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +74,7 @@ class ClosedLoop:
         self._is_broken = False
         self._closed = threading.Event()
         self._ears: Ears | None = None
+        self._told: ToldEars | None = None  # in place of them in a call without a voice
         # Of the quiet thread alone; what was used last is last.
         self._generator: Generator | None = None
         self._prepared: dict[ReferenceImage, Reconstructor] = {}
@@ -104,9 +108,12 @@ class ClosedLoop:
         self._distance, self._is_doubtful = distance, is_doubtful
         self._comparing = self._quiet.begin(lambda: self._compare(frame, references, capture_ms))
 
-    def hear(self, frame: VoiceFrame) -> None:
-        """Takes a frame of the voice that is sent; on any thread."""
-        if self._ears is not None and not frame.is_copy:
+    def hear(self, frame: VoiceFrame | SaidRecord) -> None:
+        """Takes what is sent of the sound; on any thread."""
+        if isinstance(frame, SaidRecord):
+            self._told = self._told or ToldEars()
+            self._told.push(pack_said([frame]), float(round(frame.start_ms)))
+        elif self._ears is not None and not frame.is_copy:
             # Its time travels in whole milliseconds.
             self._ears.push(replace(frame, start_ms=float(round(frame.start_ms))))
 
@@ -151,10 +158,11 @@ class ClosedLoop:
         """What a generator that listens is to hear; nothing for another."""
         if self._ears is None:
             return {}
+        ears = self._told or self._ears
         for _ in range(_LISTENS):
-            if self._ears.knows(capture_ms) or self._closed.wait(_LISTEN_S):
+            if ears.knows(capture_ms) or self._closed.wait(_LISTEN_S):
                 break
-        return {"audio": self._ears.at(capture_ms)}
+        return {"audio": ears.at(capture_ms)}
 
     def _reconstructor(self, reference: ReferenceImage) -> Reconstructor:
         """One that was prepared, or a new one in the place of the one that was not used for longest."""

@@ -7,6 +7,7 @@ AnalysedFrame ─ DriftFinder ┼─ ClosedLoop ──── is it true? is a ne
 
 from dataclasses import dataclass, field, replace
 
+from headgan.codec.said_record import SaidRecord
 from headgan.codec.voice import VoiceFrame
 from headgan.models.drift_finder import DriftFinder
 from headgan.models.quiet_worker import QuietWorker
@@ -92,8 +93,8 @@ class FramePlanner:
             video = self.live.look(frame, now_ms, is_wanted=is_untrue or not has_face)
         return FramePlan(references, is_untrue, shipment, video)
 
-    def hear(self, frame: VoiceFrame) -> None:
-        """Takes a frame of the voice; on any thread."""
+    def hear(self, frame: VoiceFrame | SaidRecord) -> None:
+        """Takes what is sent of the sound; on any thread."""
         if self.loop is not None:
             self.loop.hear(frame)
 

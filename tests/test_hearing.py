@@ -30,12 +30,15 @@ from headgan.models.reconstruct import ReferenceImage
 from headgan.models.reenactment import reenact
 from headgan.models.speech import SPEECH_SIZE, clip_features, speech_form
 from headgan.models.speech_low import SAMPLE_RATE
+from headgan.models.told_ears import ToldEars
 from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
 from headgan.sender import closed_loop
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.closed_loop import ClosedLoop
 from headgan.sender.frame_plan import FramePlanner
+from headgan.sender.said_encoder import SaidEncoder
+from headgan.sender.waiting_voice import pack_said
 
 onnx: Any = pytest.importorskip("onnx")
 MODEL = MorphableModel.load()
@@ -272,6 +275,27 @@ def test_a_sender_does_not_wait_for_ever_for_what_is_said(
     look(planner, 2500.0)
     finish(planner)
     assert len(Drawn.heard) == 2
+
+
+def test_a_sender_hears_what_it_sent_without_its_voice(
+    planner: FramePlanner, voice: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look(planner, 0.0)  # opens the network
+    finish(planner)
+    said = SaidEncoder(Vowels()).encode(voice[: 2 * RATE], 1000.0)
+    receiver = ToldEars()
+    early = [record for record in said if record.start_ms < 2000]
+    for record in said:
+        receiver.push(pack_said([record]), float(round(record.start_ms)))
+    for record in early:
+        planner.hear(record)
+    monkeypatch.setattr(closed_loop, "_LISTENS", 1000)
+    look(planner, 2000.0)
+    assert len(Drawn.heard) == 1
+    for record in said[len(early) :]:
+        planner.hear(record)
+    finish(planner)
+    np.testing.assert_array_equal(Drawn.heard[1]["audio"], known(receiver.at(2000.0)))
 
 
 def test_a_pause_is_not_waited_for(voice: NDArray[np.float32]) -> None:

@@ -16,12 +16,12 @@ from headgan.codec.video import read_video
 from headgan.codec.voice import VoiceEncoder, VoiceFrame
 from headgan.models.ears import Ears
 from headgan.models.reconstruct import Reconstructor
+from headgan.models.told_ears import ToldEars
 from headgan.proto.errors import DeviceError, ModelError, WireError
 from headgan.proto.said import SaidPacket, said_frame
 from headgan.proto.voice import VoicePacket, opus_frame
 from headgan.receiver.jitter_buffer import MIN_DELAY_MS
 from headgan.receiver.playback import Playback, ShownPicture
-from headgan.receiver.told_ears import ToldEars
 
 RATE_FPS = 25.0
 FRAME_MS = 40

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 from headgan.codec.said_code import shipped_said_code
 from headgan.codec.said_record import SaidRecord, steps_of
 from headgan.models.speech import LOOK_AHEAD_MS, clip_features
+from headgan.models.told_ears import ToldEars
 from headgan.models.told_speech import moved_on
 from headgan.proto.errors import ModelError, WireError
 from headgan.proto.said import SaidPacket, said_frame
-from headgan.receiver.told_ears import ToldEars
 from headgan.sender.said_encoder import SaidEncoder
 from headgan.sender.waiting_voice import WaitingVoice, pack_said
 
@@ -44,6 +44,15 @@ def told_by(
 def push(ears: ToldEars, *records: SaidRecord) -> None:
     for record in records:
         ears.push(SaidPacket(0, (said_frame(record.number, record.data),)), record.start_ms)
+
+
+def test_it_says_whether_more_is_to_come() -> None:
+    ears = ToldEars()
+    assert ears.knows(0.0)
+    push(ears, SaidRecord(0, 0.0, ORDINARY), SaidRecord(1, 40.0, ORDINARY))  # up to 80 ms
+    assert ears.knows(80 - LOOK_AHEAD_MS) and not ears.knows(160 - LOOK_AHEAD_MS)
+    push(ears, SaidRecord(2, 80.0, b""))
+    assert ears.knows(5000.0)  # a pause
 
 
 def test_networks_hear_what_the_clip_says(voice: NDArray[np.float32]) -> None:

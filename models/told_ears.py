@@ -3,7 +3,8 @@
 push ── decode ── features of each 40 ms ── at ── those that end LOOK_AHEAD_MS after the frame, or the last before
 
 A frame is shown before all has come that it would be told with the sound of a clip; and records get lost. The newest
-one there is then is moved on (`told_speech`); `headgan-bench said` measures what else could be done.
+one there is then is moved on (`told_speech`); `headgan-bench said` measures what else could be done. A sender that
+checks what is shown hears what it sent in the same way.
 """
 
 import threading
@@ -61,6 +62,14 @@ class ToldEars:
                 self._told[start_ms + SAID_FRAME_MS * (behind + 1)] = told
                 while len(self._told) > _KEPT:
                     del self._told[min(self._told)]
+
+    def knows(self, frame_ms: float) -> bool:
+        """Whether all has come that the frame of that time is told of, or nothing ever came."""
+        with self._lock:
+            newest = max(self._told, default=None)
+            if newest is None or self._told[newest] is None:  # While nobody speaks nothing more is sent.
+                return True
+        return newest + SAID_FRAME_MS / 2 >= frame_ms + LOOK_AHEAD_MS
 
     def at(self, frame_ms: float) -> NDArray[np.float32] | None:
         """Float32 [300] for the frame that was captured then; None while nothing has come."""
