@@ -29,6 +29,7 @@ from headgan.models.metrics.drawers import GeneratorDrawer
 from headgan.models.morphable import MorphableModel
 from headgan.models.pncc import to_pixels
 from headgan.proto.errors import HeadganError
+from headgan.receiver.choose_generator import MAX_FUSED
 
 _NO_LIMIT = float("inf")
 # Of what a result holds.
@@ -164,6 +165,6 @@ class ProjectCoder:
 
 
 def project_coders(model: MorphableModel, generator: Generator) -> list[ProjectCoder]:
-    """A call as it is: with one reference, and with a memory of 16."""
-    memories = (MemorySettings(1), MemorySettings(DEFAULT_CAPACITY, DEFAULT_KBPS))
+    """A call as it is: with one reference, and with a memory of 16, of which as many are fused as receivers fuse."""
+    memories = (MemorySettings(1), MemorySettings(DEFAULT_CAPACITY, DEFAULT_KBPS, MAX_FUSED))
     return [ProjectCoder(model, generator, memory) for memory in memories]
