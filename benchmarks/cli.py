@@ -70,8 +70,8 @@ COMMANDS = (
         ("report",),
         ReportOptions,
         bench_report,
-        "One table of what fps, latency, two-way and memory measured, for a README.",
-        "headgan-bench report report/ --readme README.md",
+        "One table of what fps, latency, two-way and memory measured, and its headlines for a README.",
+        "headgan-bench report report/ --readme README.md --page docs/performance.md",
     ),
     Command(
         ("call",),

@@ -1,4 +1,4 @@
-"""Reports of what a machine can do, and the table that they make in a README."""
+"""Reports of what a machine can do, the table that they make, and its headlines in a README."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.performance import Figure, Performance, read_performance, write_performance
-from headgan.benchmarks.report_command import BEGIN, END, performance_text, with_text
+from headgan.benchmarks.report_command import BEGIN, END, headline_text, performance_text, with_text
 from headgan.proto.errors import HeadganError, UsageError
 
 FPS = Performance(
@@ -71,25 +71,53 @@ def test_each_machine_has_a_table_and_details_are_left_out() -> None:
     assert "cuda was not measured" in first
 
 
-def test_the_readme_has_the_table_between_its_marks(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write_performance(FPS, tmp_path / "fps.json")
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
-    words = ["report", str(tmp_path), "--readme", str(readme)]
+def test_a_readme_is_told_the_headlines_in_their_order() -> None:
+    plain = Figure("receiver.cpu.plain.fps", 39.0, "as one graph", "frames a second")
+    start = Performance("headgan-bench memory", (Figure("receiver.cpu.start_s", 1.2, "its start", "s"),), {})
+    fps = replace(FPS, figures=(plain, *FPS.figures))
+    rest = replace(FPS, figures=(plain,))
+    text = headline_text(
+        [(run_on("A"), start), (run_on("A"), LATENCY), (run_on("B"), rest), (run_on("A"), fps)]
+    )
+    assert text.startswith("A, 2 cores, Linux; Python 3, onnxruntime 1, commit abc.\n\n| ")
+    places = [text.index(label) for label in ("receiver on cpu", "camera to display", "its start")]
+    assert places == sorted(places)
+    # What is no headline, what has to be known of it, and machines that have none are for the whole table.
+    for other in ("as one graph", "its memory", "was not measured", "B, 2 cores"):
+        assert other not in text
+    with pytest.raises(UsageError, match="no figure for a README"):
+        headline_text([(run_on("B"), rest)])
+
+
+def test_the_tables_stand_between_their_marks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = Figure("receiver.cpu.plain.fps", 39.0, "as one graph", "frames a second")
+    write_performance(replace(FPS, figures=(*FPS.figures, other)), tmp_path / "fps.json")
+    readme, page = tmp_path / "README.md", tmp_path / "performance.md"
+    for path in (readme, page):
+        path.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    words = ["report", str(tmp_path), "--readme", str(readme), "--page", str(page)]
     assert main(words) == 0
-    once = readme.read_text()
-    assert once.startswith(f"before\n{BEGIN}\n\n") and once.endswith(f"\n{END}\nafter\n")
-    assert "old" not in once and "41.2 frames a second" in once and "41.2" in capsys.readouterr().out
+    once = readme.read_text(), page.read_text()
+    for text in once:
+        assert text.startswith(f"before\n{BEGIN}\n\n") and text.endswith(f"\n{END}\nafter\n")
+        assert "old" not in text and "41.2 frames a second" in text
+    assert "as one graph" not in once[0] and "was not measured" not in once[0]
+    assert "as one graph" in once[1] and "was not measured" in once[1]
+    assert capsys.readouterr().out in once[1]
     assert main(words) == 0
-    assert readme.read_text() == once
+    assert (readme.read_text(), page.read_text()) == once
 
 
 @pytest.mark.parametrize("text", ["no marks", f"{END} {BEGIN}", f"{BEGIN} {BEGIN} {END}", BEGIN])
 def test_a_readme_without_its_marks_is_left_alone(text: str) -> None:
-    with pytest.raises(UsageError, match=r"README: write <!-- performance"):
-        with_text(text, "table", "README")
+    with pytest.raises(UsageError, match=r"--page README: write <!-- performance"):
+        with_text(text, "table", "--page README")
+
+
+def test_a_page_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_performance(FPS, tmp_path / "fps.json")
+    assert main(["report", str(tmp_path), "--page", str(tmp_path / "none.md")]) == 1
+    assert "none.md: cannot be read" in capsys.readouterr().err
 
 
 def test_a_folder_without_reports_is_a_usage_error(

@@ -27,6 +27,7 @@ from headgan.benchmarks.own_process import Cost, resident_mb
 from headgan.benchmarks.process_watch import ProcessWatch, spent_s
 from headgan.benchmarks.process_watch import resident_mb as resident_of
 from headgan.benchmarks.receiver_half import run_receiver
+from headgan.benchmarks.report_command import HEADLINES
 from headgan.benchmarks.sent_clip import WARM_UP, CropFile, SentClip
 from headgan.benchmarks.stage_bars import draw_bars
 from headgan.benchmarks.stopwatches import FLOW, RENDER, WHOLE, drawing_watched, replaced
@@ -178,6 +179,10 @@ def stages(**means: float) -> dict[str, dict[str, float | None]]:
     return {name: {"p50": mean, "p95": None, "mean": mean} for name, mean in means.items()}
 
 
+def headlines(*beginnings: str) -> set[str]:
+    return {key for key in HEADLINES if key.startswith(beginnings)}
+
+
 def test_figures_are_found_by_their_keys() -> None:
     half = {"fps": 40.0, "ms": 25.0, "cpu_ms": 20.0, "cores_at_25_fps": 0.5, "resident_mb": 300.0}
     sender = {**half, "detect_ms": 1.0, "is_bound": True, "frame_ms": {"p50": 9.0, "p95": 12.0}}
@@ -193,6 +198,7 @@ def test_figures_are_found_by_their_keys() -> None:
     assert len(figures) == len(fps_figures(results))
     assert figures["sender.fps"].value == 40 and figures["receiver.cpu.fps"].value == 40
     assert figures["sender.one_core.p50_ms"].value == 9 and figures["codec.vp8.decode_ms"].value == 0.5
+    assert headlines("sender.", "receiver.cpu.") - {"receiver.cpu.start_s"} <= figures.keys()
     # What untrained networks draw says nothing.
     assert "receiver.cpu.psnr" in figures and "receiver.cpu.paper.psnr" not in figures
     assert "| sender.one_core | track | 5.00 | 5.00 |  |" in stage_table(results)
@@ -268,6 +274,7 @@ def test_calls_are_summed_up_by_their_sound() -> None:
     assert figures["latency_ms.p50"] == 55 and figures["latency_ms.voice.p50"] == 90
     assert figures["call.fps"] == 25 and figures["call.late_share"] == 0.02
     assert figures["latency_ms.jitter_wait"] == 1 and figures["latency_ms.voice.hand_over"] == 1
+    assert headlines("latency_ms.") <= figures.keys()
     with pytest.raises(HeadganError, match="no call"):
         summarise_latency({"silent": {}, "voice": {}})
 
@@ -283,13 +290,18 @@ def test_of_both_directions_the_worse_one_counts() -> None:
     good |= {"generator": "live", "provider": "cpu"}
     bad = {**good, "fps": 24.0, "fps_course": [24.0, 19.5], "latency_ms": {"p50": 60.0, "p95": 65.0}}
     process = {"cores": 0.5, "rss_mb": 200.0, "rss_most_mb": 250.0}
-    cost = {"processes": {"a sends": process}, "idle": 0.25, "stolen": 0.0, "others_cores": 0.5}
+    cost = {
+        "processes": {"a sends": process, "a receives": process},
+        "idle": 0.25,
+        "stolen": 0.0,
+        "others_cores": 0.5,
+    }
     report = summarise_two_way({"directions": {"a to b": good, "b to a": bad}, "cost": cost})
     figures = {figure.key: figure.value for figure in report.figures}
     assert figures["two_way.fps"] == 24 and figures["two_way.fps_min"] == 19.5
     assert figures["two_way.latency_ms.p50"] == 60 and figures["two_way.latency_ms.p95"] == 70
     assert figures["two_way.idle_percent"] == 25 and figures["two_way.missed_percent"] == 2
-    assert figures["two_way.a_sends.rss_mb"] == 250
+    assert figures["two_way.a_sends.rss_mb"] == 250 and headlines("two_way.") <= figures.keys()
 
 
 def test_starts_are_told_by_their_medians() -> None:
@@ -297,6 +309,7 @@ def test_starts_are_told_by_their_medians() -> None:
     report = summarise_memory({"receiver.cpu": runs, "sender": runs}, {"receiver.cuda": "there is none"})
     figures = {figure.key: figure.value for figure in report.figures}
     assert figures["receiver.cpu.start_s"] == 2 and figures["sender.start_rss_mb"] == 300
+    assert "receiver.cpu.start_s" in headlines("receiver.")
     assert report.notes == ["receiver.cuda was not measured: there is none."]
 
 
