@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from headgan.codec.params import FaceParams
-from headgan.codec.video import VideoWriter, probe_video, read_video
-from headgan.models import clip_speech, reconstruct
+from headgan.codec.video import probe_video, read_video
+from headgan.models import clip_speech
 from headgan.models.clip_sound import NO_SOUND, ClipSound
 from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, GeneratorReference, PreparedReference, View
-from headgan.models.metrics import clip_frames, evaluation, face_tools
+from headgan.models.metrics import evaluation
 from headgan.models.metrics.clip_frames import Sampling, find_clips, read_clip
 from headgan.models.metrics.clip_memory import MemorySettings
 from headgan.models.metrics.drawers import GeneratorDrawer
@@ -26,12 +25,11 @@ from headgan.models.metrics.tally import Score
 from headgan.models.morphable import MorphableModel
 from headgan.models.smoothing import smoothing_settings
 from headgan.models.speech import clip_features
-from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
 from headgan.proto.commands import Command, run_commands
 from headgan.proto.errors import FaceError, UsageError
+from tests.grey_faces import FakeTracker, turn_of, use_fakes, write_grey_clip
 
-NO_FACE = 20
 LEVELS = (60, 70, 80, 90, 100, 110, 120)
 EVALUATE = Command(
     ("evaluate",), EvaluateOptions, evaluate, "Evaluates.", "headgan evaluate clips/ -o report/"
@@ -43,75 +41,12 @@ def run(*words: object) -> int:
 
 
 def write_clip(path: Path, levels: tuple[int, ...] = LEVELS) -> Path:
-    path.parent.mkdir(exist_ok=True)
-    with VideoWriter(path, width=320, height=240, rate_fps=25) as writer:
-        for level in levels:
-            writer.write(np.full((240, 320, 3), level, np.uint8))
-    return path
-
-
-def turn_of(level: float) -> float:
-    """Degrees to the side that the head in a picture of this grey is turned."""
-    return (level - 60) / 2
-
-
-class FakeTracker:
-    """Sees the mean face in the middle of each picture but a dark one, the more turned the brighter it is."""
-
-    frames = 0
-
-    def __init__(self) -> None:
-        self._model = MorphableModel.load()
-
-    def reset(self) -> None:
-        pass
-
-    def track(self, frame_rgb: NDArray[np.uint8], is_wanted: object = None) -> TrackedFace | None:  # noqa: ARG002
-        FakeTracker.frames += 1
-        level = float(frame_rgb.mean())
-        if level < NO_FACE:
-            return None
-        half = np.radians(turn_of(level)) / 2
-        camera = np.array([np.cos(half), 0, np.sin(half), 0, 0.4, 0, 0], np.float32)
-        params = FaceParams(np.zeros(28, np.float32), camera, np.zeros(2, np.float32))
-        points = project(self._model, np.zeros(self._model.identity_size), params)
-        height, width = frame_rgb.shape[:2]
-        return TrackedFace((points * (0.4 * height) + (width / 2, height / 2, 0)).astype(np.float32), 1.0)
-
-
-class FakeEmbedder:
-    """Two pictures are one person if they are equally bright."""
-
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def embed(self, picture_rgb: NDArray[np.uint8], _points: object) -> NDArray[np.float32]:
-        angle = picture_rgb.mean() / 255
-        return np.array([np.cos(angle), np.sin(angle)], np.float32)
-
-
-class FakePerceptual:
-    """The difference of the means."""
-
-    def features(self, picture_rgb: NDArray[np.uint8]) -> float:
-        return float(picture_rgb.mean())
-
-    def distance(self, one: float, other: float) -> float:
-        return abs(one - other)
+    return write_grey_clip(path, levels)
 
 
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeTracker.frames = 0
-    for module in (evaluation, face_tools):
-        monkeypatch.setattr(module, "MediaPipeTracker", FakeTracker)
-    monkeypatch.setattr(evaluation, "FaceEmbedder", FakeEmbedder)
-    monkeypatch.setattr(evaluation, "load_perceptual_metric", FakePerceptual)
-    # What these would find takes longer than all the rest: the face is the mean face, and there is only background.
-    monkeypatch.setattr(reconstruct, "foreground_mask", lambda *_: np.zeros((256, 256), np.float32))
-    monkeypatch.setattr(
-        clip_frames, "estimate_identity", lambda model, _: np.zeros(model.identity_size, np.float32)
-    )
+    use_fakes(monkeypatch)
 
 
 def constant_generator(path: Path, level: int) -> Path:

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from headgan.benchmarks.cli import main
 from headgan.benchmarks.kept import Kept
@@ -18,88 +17,26 @@ from headgan.benchmarks.references_command import course_table
 from headgan.benchmarks.references_course import Course, check_causal, play_course, spread_kbit
 from headgan.benchmarks.references_curve import Curve, check_scores, compared, curve_report, curve_table
 from headgan.benchmarks.references_plots import _running_mean, draw_curve
-from headgan.codec.params import FaceParams
-from headgan.codec.video import VideoWriter
-from headgan.models import reconstruct
-from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, OnnxGenerator
-from headgan.models.metrics import clip_frames, evaluation, face_tools
 from headgan.models.metrics.clip_frames import SeenClip, see_clip
 from headgan.models.metrics.clip_memory import MemorySettings, fill_memory
 from headgan.models.metrics.tally import Score
 from headgan.models.morphable import MorphableModel
-from headgan.models.tracker import TrackedFace
 from headgan.models.weights import weights_path
 from headgan.proto.errors import FaceError, HeadganError
+from tests.grey_faces import FakeTracker, use_fakes, write_grey_clip
 
 TURNS = (60,) * 25 + (120,) * 50
 
 
-class FakeTracker:
-    """Sees the mean face in the middle of each picture but a dark one, the more turned the brighter it is."""
-
-    frames = 0
-
-    def __init__(self) -> None:
-        self._model = MorphableModel.load()
-
-    def reset(self) -> None:
-        pass
-
-    def track(self, frame_rgb: NDArray[np.uint8], is_wanted: object = None) -> TrackedFace | None:  # noqa: ARG002
-        FakeTracker.frames += 1
-        level = float(frame_rgb.mean())
-        if level < 20:
-            return None
-        half = np.radians((level - 60) / 2) / 2
-        camera = np.array([np.cos(half), 0, np.sin(half), 0, 0.4, 0, 0], np.float32)
-        params = FaceParams(np.zeros(28, np.float32), camera, np.zeros(2, np.float32))
-        points = project(self._model, np.zeros(self._model.identity_size), params)
-        height, width = frame_rgb.shape[:2]
-        return TrackedFace((points * (0.4 * height) + (width / 2, height / 2, 0)).astype(np.float32), 1.0)
-
-
-class FakeEmbedder:
-    def __init__(self, *_: object, **__: object) -> None:
-        pass
-
-    def embed(self, picture_rgb: NDArray[np.uint8], _points: object) -> NDArray[np.float32]:
-        angle = picture_rgb.mean() / 255
-        return np.array([np.cos(angle), np.sin(angle)], np.float32)
-
-
-class FakePerceptual:
-    def features(self, picture_rgb: NDArray[np.uint8]) -> float:
-        return float(picture_rgb.mean())
-
-    def distance(self, one: float, other: float) -> float:
-        return abs(one - other)
-
-
 @pytest.fixture(autouse=True)
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
-    FakeTracker.frames = 0
-    for module in (evaluation, face_tools):
-        monkeypatch.setattr(module, "MediaPipeTracker", FakeTracker)
-    monkeypatch.setattr(evaluation, "FaceEmbedder", FakeEmbedder)
-    monkeypatch.setattr(evaluation, "load_perceptual_metric", FakePerceptual)
-    # What these would find takes longer than all the rest.
-    monkeypatch.setattr(reconstruct, "foreground_mask", lambda *_: np.zeros((256, 256), np.float32))
-    monkeypatch.setattr(
-        clip_frames, "estimate_identity", lambda model, _: np.zeros(model.identity_size, np.float32)
-    )
+    use_fakes(monkeypatch)
 
 
 def write_clip(path: Path, levels: tuple[int, ...] = TURNS) -> Path:
     """A pattern, in the mean as bright as the levels say."""
-    path.parent.mkdir(exist_ok=True)
-    y, x = np.mgrid[:240, :320]
-    pattern = 20 * np.sin(x / 7) * np.sin(y / 11)
-    with VideoWriter(path, width=320, height=240, rate_fps=25) as writer:
-        for level in levels:
-            picture = np.rint(level + min(1, level) * pattern)
-            writer.write(np.repeat(picture.astype(np.uint8)[..., None], 3, axis=2))
-    return path
+    return write_grey_clip(path, levels, waves=20)
 
 
 @pytest.fixture
