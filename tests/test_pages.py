@@ -47,6 +47,15 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
+def test_rows_of_a_table_have_as_many_cells_as_its_head(page: Path) -> None:
+    cells = 0
+    for line in without_code(page.read_text()).splitlines():
+        here = line.count("|") if line.startswith("|") else 0
+        assert not here or here == (cells or here), line
+        cells = here
+
+
 def test_the_readme_links_every_page() -> None:
     linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(README)}
     assert [page.name for page in PAGES if page not in linked] == []
