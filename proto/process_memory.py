@@ -1,6 +1,6 @@
 """The memory of this process in, less of it resident out: what only a start needs is given back to the system.
 
-heaps       glibc gives each thread a heap of its own, and what was freed in one is of no use to another: two suffice
+heaps       what was freed in the midst of them
 libraries   pages of program files that were only read stay resident after their last use, LLVM's 60 MB once numba's
             functions are loaded: they are let go, and read again from the system's cache if they are needed after all
 
@@ -17,15 +17,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-_ARENA_MAX, _HEAPS = -8, 2  # of mallopt, see malloc.h
 _DONT_NEED = 4  # of madvise, see mman.h
-
-
-def share_heaps() -> None:
-    """Has threads that begin from now on share two heaps."""
-    libc = _libc()
-    if libc is not None:
-        libc.mallopt(_ARENA_MAX, _HEAPS)
 
 
 def let_go() -> None:

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from headgan.proto.errors import DeviceError
-from headgan.proto.process_memory import let_go, share_heaps
+from headgan.proto.process_memory import let_go
 
 log = logging.getLogger(__name__)
 
 # A receiver has drawn before it waits for a call; a sender loads what checks pictures when its call has begun.
-_LET_GO_AFTER_S = (0.0, 8.0, 30.0)
+_LET_GO_AFTER_S = (0.0, 5.0, 15.0, 30.0)
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
@@ -44,7 +44,6 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
         finally:
             letting_go.cancel()
 
-    share_heaps()
     asyncio.run(run())
 
 

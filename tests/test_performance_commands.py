@@ -335,6 +335,7 @@ def test_starts_are_told_by_their_medians() -> None:
     ("words", "code", "says"),
     [
         (["fps", "none.mp4", "-o", "out"], 1, "none.mp4 is no file"),
+        (["fps", __file__, "-o", "out", "--baseline", "none.onnx"], 1, "none.onnx: there is no such file"),
         (["fps", "none.mp4", "-o", "out", "--frames", "3"], 2, "--frames 3: give 20"),
         (["latency", "none.mp4", "-o", "out"], 2, "does not exist"),
         (["latency", "none.mp4", "-o", "out", "--seconds", "1"], 2, "--seconds 1: give 5"),

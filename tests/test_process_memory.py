@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headgan.benchmarks.own_process import resident_mb
-from headgan.proto.process_memory import clean_spans, let_go, share_heaps
+from headgan.proto.process_memory import clean_spans, let_go
 
 _SMAPS = """\
 7f0000000000-7f0000002000 r-xp 00000000 08:01 11 /usr/lib/library.so
@@ -45,7 +45,6 @@ def test_what_was_read_is_read_again(tmp_path: Path) -> None:
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, mmap.MAP_PRIVATE, mmap.PROT_READ) as pages:
         assert len(pages[:]) == len(pages)  # all of it is touched
         before_mb = resident_mb()
-        share_heaps()
         let_go()
         assert resident_mb() < before_mb - 30
         assert pages[:] == file.read_bytes()
