@@ -47,7 +47,13 @@ def run_receiver(plan: ReceiverPlan) -> dict[str, Any]:
             for module in (frame_graphs, generator) if plan.plain else ():
                 stack.enter_context(replaced(module, "open_session", lambda _: opens))
             measured = _run(plan, clip, checks)
-        return {**measured, "is_bound": is_bound, "precision": plan.precision, **checks.report()}
+        told = {"is_bound": is_bound, "precision": plan.precision, "file": _short(plan.generator)}
+        return {**measured, **told, **checks.report()}
+
+
+def _short(path: str | None) -> str | None:
+    """A file's folder and name: exports of one network have one name."""
+    return None if path is None else "/".join(Path(path).resolve().parts[-2:])
 
 
 def _run(plan: ReceiverPlan, clip: SentClip, checks: PictureChecks) -> dict[str, Any]:

@@ -198,10 +198,13 @@ def stages(**means: float) -> dict[str, dict[str, float | None]]:
     return {name: {"p50": mean, "p95": None, "mean": mean} for name, mean in means.items()}
 
 
+GAINS = {"fps": 2.0, "cpu": 3.5, "one_core_fps": 3.0, "one_core_cpu": 1.5}
+
+
 def test_figures_are_found_by_their_keys() -> None:
     half = {"fps": 40.0, "ms": 25.0, "cpu_ms": 20.0, "cores_at_25_fps": 0.5, "resident_mb": 300.0}
     sender = {**half, "detect_ms": 1.0, "is_bound": True, "frame_ms": {"p50": 9.0, "p95": 12.0}}
-    float32 = {**half, "psnr": 30.0, "precision": "float32", "generator": "first", "is_bound": True}
+    float32 = {**half, "psnr": 30.0, "precision": "float32", "file": "first/live.onnx", "is_bound": True}
     float32["stages_ms"] = stages(draw=40.0)
     int8 = {**float32, "precision": "int8", "float32_levels": 0.3}
     codec = {"stages_ms": stages(encode=1.0, decode=0.5), "kbps": 100.0, "psnr": 36.0}
@@ -212,7 +215,7 @@ def test_figures_are_found_by_their_keys() -> None:
         "receiver.cpu.fused": {**int8, "references_a_frame": 2.96},
         "receiver.cpu.one_core": {**int8, "fps": 39.0},
         "receiver.cpu.plain": {**float32, "fps": 20.0, "cpu_ms": 70.0},
-        "receiver.cpu.plain_one_core": {**float32, "fps": 13.0},
+        "receiver.cpu.plain_one_core": {**float32, "fps": 13.0, "cpu_ms": 30.0},
         "receiver.cpu.paper": {**half, "psnr": 5.0, "stages_ms": stages(draw=900.0)},
         "codec.vp8": codec,
     }
@@ -221,9 +224,9 @@ def test_figures_are_found_by_their_keys() -> None:
     assert figures["sender.fps"].value == 40 and figures["receiver.cpu.fps"].value == 40
     assert figures["sender.one_core.p50_ms"].value == 9 and figures["codec.vp8.decode_ms"].value == 0.5
     assert "(int8), from 3 references" in figures["receiver.cpu.fused.fps"].label
-    assert "(first)" in figures["receiver.cpu.plain.fps"].label
-    gains = {key: figures[f"receiver.cpu.gain.{key}"].value for key in ("fps", "cpu", "one_core_fps")}
-    assert gains == {"fps": 2.0, "cpu": 3.5, "one_core_fps": 3.0}
+    assert "(first/live.onnx)" in figures["receiver.cpu.plain.fps"].label
+    gains = {key: figures[f"receiver.cpu.gain.{key}"].value for key in GAINS}
+    assert gains == GAINS
     # What untrained networks draw says nothing.
     assert "receiver.cpu.psnr" in figures and "receiver.cpu.paper.psnr" not in figures
     assert "| sender.one_core | track | 5.00 | 5.00 |  |" in stage_table(results)
