@@ -1,29 +1,26 @@
 """`headgan-bench fps`: a clip in, how long each stage of a frame takes on this machine, and what a frame costs, out.
 
-clip ── sender half, a process ── what is sent ── receiver half, a process for each way to draw
+clip ── sender half, a process ── what is sent ── receiver half, a process for each way to draw (`fps_parts`)
                                        └─ crops ── x264 and VP8, for comparison
 """
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from headgan.benchmarks.codec_costs import CODECS, missing_codec
 from headgan.benchmarks.figure import new_figure
+from headgan.benchmarks.fps_parts import Part, Wishes, fps_parts
 from headgan.benchmarks.fps_report import fps_figures, stage_table
-from headgan.benchmarks.half_plans import CodecPlan, Plan, ReceiverPlan, SenderPlan
 from headgan.benchmarks.half_process import measure_apart
 from headgan.benchmarks.kept import Kept, file_state, shipped_networks
-from headgan.benchmarks.paper_generator import paper_generator, why_no_paper
 from headgan.benchmarks.performance import Performance, write_performance
 from headgan.benchmarks.report_files import make_folder, write_text
 from headgan.benchmarks.sent_clip import SentClip
 from headgan.benchmarks.stage_bars import draw_bars
-from headgan.models.generator import PRIOR_GENERATOR, SHIPPED_GENERATOR
+from headgan.models.generator import SHIPPED_GENERATOR
 from headgan.models.runtime import PROVIDER_CHOICES, open_session
 from headgan.models.weights import weights_path
 from headgan.proto.errors import DeviceError, UsageError
@@ -31,10 +28,8 @@ from headgan.proto.options import argument, option, required
 from headgan.proto.program import check_writable
 
 PROVIDERS = tuple(name for name in PROVIDER_CHOICES if name != "auto")
-CPU, ALL = "cpu", "all"
-# Networks of the paper's size take seconds a frame on a processor.
-_PAPER_FRAMES, _PAPER_WARM_UP = 5, 1
-_VERSION = 2
+ALL = "all"
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -50,22 +45,12 @@ class FpsOptions:
     )
     frames: int = option(200, "frames to measure")
     generator: Path | None = option(None, "another generator than the one that ships, ONNX", metavar="FILE")
+    baseline: Path | None = option(
+        None,
+        "another export of the networks, ONNX, to be the one graph that onnxruntime runs by default",
+        metavar="FILE",
+    )
     json: Path | None = option(None, "the numbers by their keys alone, JSON", metavar="FILE")
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One thing to measure.
-
-    Attributes:
-        name: such as `receiver.cpu`.
-        plan: makes what the child is told; it may take a while.
-        depends: JSON; what else than the plan decides about it.
-    """
-
-    name: str
-    plan: Callable[[], Plan]
-    depends: Mapping[str, Any]
 
 
 def bench_fps(options: FpsOptions) -> int:
@@ -74,11 +59,14 @@ def bench_fps(options: FpsOptions) -> int:
         raise UsageError(f"--frames {options.frames}: give 20 to 100000")
     if not options.clip.is_file():
         raise DeviceError(f"{options.clip} is no file; give a clip with a face")
+    if options.baseline is not None and not options.baseline.is_file():
+        raise DeviceError(f"--baseline {options.baseline}: there is no such file; headgan export writes one")
     check_writable(options.json, "--json")
     new_figure("fps", 1, 1)
     providers, skipped = chosen_providers(options.provider)
     sent = make_folder(options.output / "sent")
-    parts, missing = _parts(options, sent, providers)
+    wishes = Wishes(options.clip, options.frames, options.generator, options.baseline)
+    parts, missing = fps_parts(wishes, sent, providers)
     kept = Kept(options.output / "parts")
     if not SentClip.is_in(sent):
         kept.forget("sender")  # what is kept of it would leave nothing for a receiver
@@ -86,7 +74,7 @@ def bench_fps(options: FpsOptions) -> int:
     results: dict[str, dict[str, Any]] = {}
     for part in tqdm(parts, desc="fps", unit="part"):
 
-        def measure(part: _Part = part) -> dict[str, Any]:
+        def measure(part: Part = part) -> dict[str, Any]:
             return measure_apart(part.plan(), options.output, part.name)
 
         results[part.name] = kept.get(part.name, {**depends, **part.depends}, measure)
@@ -127,52 +115,3 @@ def chosen_providers(wanted: str) -> tuple[list[str], dict[str, str]]:
         else:
             works.append(name)
     return works, skipped
-
-
-def _parts(options: FpsOptions, sent: Path, providers: list[str]) -> tuple[list[_Part], dict[str, str]]:
-    """What is to be measured, in that order, and why the rest is not."""
-    folder, frames = str(sent), options.frames
-    sender = SenderPlan(str(options.clip), frames, folder)
-    parts = [
-        _part("sender", sender),
-        _part("sender.one_core", SenderPlan(str(options.clip), frames, None, True)),
-    ]
-    own = str(options.generator) if options.generator else None
-    for provider in providers:
-        plan = ReceiverPlan(folder, frames, provider, own)
-        parts.append(_part(f"receiver.{provider}", plan, options.generator))
-    if CPU in providers:
-        geometry = str(weights_path(PRIOR_GENERATOR))
-        parts += [
-            _part(
-                "receiver.cpu.plain", ReceiverPlan(folder, frames, CPU, own, plain=True), options.generator
-            ),
-            _part("receiver.cpu.geometry", ReceiverPlan(folder, frames, CPU, geometry, is_trained=False)),
-        ]
-    missing = {f"codec.{codec}": why for codec in CODECS if (why := missing_codec(codec)) is not None}
-    parts += [
-        _part(f"codec.{codec}", CodecPlan(folder, frames, codec))
-        for codec in CODECS
-        if f"codec.{codec}" not in missing
-    ]
-    for provider in providers:
-        name = f"receiver.{provider}.paper"
-        if (why := why_no_paper()) is not None:
-            missing[name] = why
-            continue
-        few = provider == CPU
-
-        def plan_paper(provider: str = provider, few: bool = few) -> Plan:
-            path = str(paper_generator(sent))
-            counts = (_PAPER_FRAMES, _PAPER_WARM_UP) if few else (frames, 20)
-            return ReceiverPlan(folder, counts[0], provider, path, is_trained=False, warm_up=counts[1])
-
-        parts.append(
-            _Part(name, plan_paper, {"provider": provider, "frames": _PAPER_FRAMES if few else frames})
-        )
-    return parts, missing
-
-
-def _part(name: str, plan: Plan, generator: Path | None = None) -> _Part:
-    depends = {"plan": asdict(plan), "generator": None if generator is None else file_state(generator)}
-    return _Part(name, lambda: plan, depends)

@@ -1,6 +1,6 @@
 """What halves of a call and codecs took in, the figures that a user wants to know, and a table of the stages, out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headgan.benchmarks.markdown import markdown_table
@@ -9,7 +9,10 @@ from headgan.benchmarks.performance import Figure
 Results = Mapping[str, Mapping[str, Any]]
 # What a receiver may be beside the one that a call has, by the last word of its name.
 _KINDS = {
+    "one_core": "on one core",
+    "float32": "in single precision",
     "plain": "one graph as onnxruntime runs it by default",
+    "plain_one_core": "one graph as onnxruntime runs it by default with one thread, on one core",
     "geometry": "from geometry alone",
     "paper": "networks of the paper's size, untrained",
 }
@@ -28,6 +31,30 @@ def fps_figures(results: Results) -> list[Figure]:
             figures += _receiver(name, result)
         else:
             figures += _codec(name, result)
+    return figures + _gains(results)
+
+
+def _gains(results: Results) -> list[Figure]:
+    """How many times as fast as the naive baseline a receiver is, where both were measured."""
+    ours, alone = results.get("receiver.cpu"), results.get("receiver.cpu.one_core")
+    naive, naive_alone = results.get("receiver.cpu.plain"), results.get("receiver.cpu.plain_one_core")
+    label = "receiver on cpu against one graph as onnxruntime runs it by default"
+    figures = []
+    if ours and naive:
+        more_fps, less_cpu = ours["fps"] / naive["fps"], naive["cpu_ms"] / ours["cpu_ms"]
+        figures += [
+            Figure("receiver.cpu.gain.fps", round(more_fps, 2), f"{label}, frames a second", "times"),
+            Figure("receiver.cpu.gain.cpu", round(less_cpu, 2), f"{label}, processor time", "times"),
+        ]
+    if alone and naive_alone and alone["is_bound"] and naive_alone["is_bound"]:
+        more_fps, less_cpu = alone["fps"] / naive_alone["fps"], naive_alone["cpu_ms"] / alone["cpu_ms"]
+        words = f"{label}, each on one core"
+        figures += [
+            Figure(
+                "receiver.cpu.gain.one_core_fps", round(more_fps, 2), f"{words}, frames a second", "times"
+            ),
+            Figure("receiver.cpu.gain.one_core_cpu", round(less_cpu, 2), f"{words}, processor time", "times"),
+        ]
     return figures
 
 
@@ -63,19 +90,45 @@ def _one_core(name: str, result: Mapping[str, Any]) -> list[Figure]:
 
 def _receiver(name: str, result: Mapping[str, Any]) -> list[Figure]:
     provider, *kind = name.split(".")[1:]
-    label = f"receiver on {provider}" + (f", {_KINDS[kind[0]]}" if kind else "")
+    label = _receiver_label(provider, kind, result)
+    is_main = kind in ([], ["fused"])
+    one_thread = "" if kind and kind[0].startswith("plain") else ", one thread"
     figures = [
-        Figure(f"{name}.fps", result["fps"], f"{label}, one thread", "frames a second"),
+        Figure(f"{name}.fps", result["fps"], f"{label}{one_thread}", "frames a second"),
         Figure(f"{name}.ms", result["ms"], label, "ms a frame", True),
-        Figure(f"{name}.cpu_ms", result["cpu_ms"], f"{label}: processor time", "ms a frame", bool(kind)),
         Figure(
-            f"{name}.cores", result["cores_at_25_fps"], f"{label}: cores busy at 25 fps", "cores", bool(kind)
+            f"{name}.cpu_ms", result["cpu_ms"], f"{label}: processor time", "ms a frame", kind == ["paper"]
+        ),
+        Figure(
+            f"{name}.cores", result["cores_at_25_fps"], f"{label}: cores busy at 25 fps", "cores", not is_main
         ),
         Figure(f"{name}.rss_mb", result["resident_mb"], f"{label}: memory without the network", "MB", True),
     ]
     if kind != ["paper"]:
-        figures.append(Figure(f"{name}.psnr", result["psnr"], f"{label}: PSNR of what is drawn", "dB", True))
+        is_detail = kind not in ([], ["fused"], ["float32"], ["plain"])
+        figures.append(
+            Figure(f"{name}.psnr", result["psnr"], f"{label}: PSNR of what is drawn", "dB", is_detail)
+        )
+    if "float32_levels" in result:
+        words = f"{label}: mean difference to single precision, of 255"
+        figures.append(
+            Figure(f"{name}.float32_levels", result["float32_levels"], words, "levels", not is_main)
+        )
     return figures
+
+
+def _receiver_label(provider: str, kind: Sequence[str], result: Mapping[str, Any]) -> str:
+    """What a table calls a receiver."""
+    words = [f"receiver on {provider}"]
+    if kind in ([], ["fused"], ["one_core"]):
+        words.append(f"as calls draw ({result['precision']})")
+    if kind == ["fused"]:
+        words.append(f"from {result['references_a_frame']:.2g} references")
+    elif kind:
+        words.append(_KINDS[kind[0]])
+    if kind and kind[0].startswith("plain"):
+        words[-1] += f" ({result['file']})" if result["file"] else ""
+    return ", ".join(words)
 
 
 def _codec(name: str, result: Mapping[str, Any]) -> list[Figure]:

@@ -34,6 +34,9 @@ class ReceiverPlan:
         plain: whether it is run as onnxruntime has it without a word: one graph, all cores, float32.
         is_trained: whether its pictures mean anything; otherwise only the time counts.
         warm_up: frames before those.
+        precision: see `OnnxGenerator`.
+        fused: from how many references a frame is drawn, if its packet names so many.
+        one_core: whether the process may use one core only.
     """
 
     folder: str
@@ -43,6 +46,9 @@ class ReceiverPlan:
     plain: bool = False
     is_trained: bool = True
     warm_up: int = WARM_UP
+    precision: str = "float32"
+    fused: int = 1
+    one_core: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,15 +19,13 @@ from headgan.codec.reference_params import parse_reference_params
 from headgan.codec.reference_planner import DEFAULT_KBPS
 from headgan.codec.stage_times import StageTimes, percentiles
 from headgan.models.drift_finder import DriftFinder
-from headgan.models.generator import OnnxGenerator
 from headgan.models.morphable import MorphableModel
-from headgan.models.reconstruct import Reconstructor, ReferenceImage
+from headgan.models.reconstruct import ReferenceImage
 from headgan.models.smoothing import smoothing_settings
 from headgan.models.tracker import MediaPipeTracker
 from headgan.proto.errors import FaceError, HeadganError
 from headgan.proto.program import monotonic_ms
-from headgan.proto.wire import ParamPacket
-from headgan.receiver.frame_reader import FrameReader
+from headgan.receiver.choose_generator import MAX_FUSED
 from headgan.sender.analysis import FaceAnalyser
 from headgan.sender.cli import SendOptions
 from headgan.sender.frame_plan import FramePlanner
@@ -35,8 +33,6 @@ from headgan.sender.memory_filler import MemoryFiller
 from headgan.sender.param_packer import ParamPacker
 from headgan.sender.sources import FileSource
 
-# Every so many frames a picture to compare a receiver's with.
-_EXPECTED_EVERY = 10
 _DETECTIONS = 20
 
 
@@ -60,7 +56,14 @@ class SenderHalf:
         coded = encoder.encode(first.picture_rgb)
         self.references = {0: ReferenceImage(self._decoder.decode(coded.data), first.identity, first.params)}
         filler = MemoryFiller(
-            self._model, first, encoder, coded, capacity=DEFAULT_CAPACITY, kbps=DEFAULT_KBPS, has_drift=True
+            self._model,
+            first,
+            encoder,
+            coded,
+            capacity=DEFAULT_CAPACITY,
+            kbps=DEFAULT_KBPS,
+            fuses=MAX_FUSED,
+            has_drift=True,
         )
         drift = DriftFinder(self._model)
         drift.prepare(first)
@@ -151,7 +154,7 @@ def run_sender(plan: SenderPlan) -> dict[str, Any]:
     if half.analyser.faces_lost:
         raise FaceError(f"the face was lost in {plan.clip}; give a clip with a face in every frame")
     if folder is not None:
-        SentClip(packets, half.references, _expected(packets, half.references)).write(folder)
+        SentClip(packets, half.references).write(folder)
     own = cost.since(half.decode_cost)
     stages = stages_of(half.analyser.times, plan.frames) | stages_of(half.times, plan.frames)
     ordered = ("camera decode", "track", "crop", "fit", "drift", "references", "encode", "packet")
@@ -168,18 +171,3 @@ def run_sender(plan: SenderPlan) -> dict[str, Any]:
         "references": len(half.references),
         "packet_bytes": round(sum(map(len, packets)) / len(packets), 2),
     }
-
-
-def _expected(packets: list[bytes], references: dict[int, ReferenceImage]) -> dict[int, Any]:
-    """What is to be drawn for some packets, on the processor."""
-    model, generator = MorphableModel.load(), OnnxGenerator(provider="cpu")
-    drawing = {number: Reconstructor(model, generator, image) for number, image in references.items()}
-    reader, near, expected = FrameReader(has_drift=True), None, {}
-    for place, data in enumerate(packets):
-        near = ParamPacket.parse(data, near)
-        if near is None:
-            raise HeadganError("a packet cannot be read")
-        for frame in reader.read(near, place * 1000 / RATE_FPS):
-            if place % _EXPECTED_EVERY == 0 and frame.params is not None:
-                expected[place] = drawing[(frame.references or (0,))[0]].draw(frame.params)
-    return expected

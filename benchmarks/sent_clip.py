@@ -1,9 +1,8 @@
 """What a sender made of a clip in, files of a folder out, and back: what a receiver is measured with.
 
-packets.json      the packets in their order, as they travel, and which reference each reference is
+packets.json      the packets in their order, as they travel
 references.npz    pictures and faces of the references, by their numbers
 crops.rgb         uint8 [N, 256, 256, 3], what the camera saw
-expected.npy      uint8 [N, 256, 256, 3], what a Reconstructor on the processor draws for some of the packets
 """
 
 import json
@@ -33,12 +32,10 @@ class SentClip:
     Attributes:
         packets: each a message of the channel `params`, one frame each.
         references: by their numbers.
-        expected: what is to be drawn for some packets, by their place.
     """
 
     packets: Sequence[bytes]
     references: Mapping[int, ReferenceImage]
-    expected: Mapping[int, Picture]
 
     def write(self, folder: Path) -> None:
         """Leaves all but the crops in `folder`."""
@@ -52,9 +49,7 @@ class SentClip:
             params=np.stack([image.params.to_array() for image in images]),
             drifts=np.stack([image.params.drift for image in images]),
         )
-        np.save(folder / "expected.npy", np.stack(list(self.expected.values())))
-        texts = {"packets": [packet.hex() for packet in self.packets], "expected": list(self.expected)}
-        (folder / _PACKETS).write_text(json.dumps(texts))
+        (folder / _PACKETS).write_text(json.dumps([packet.hex() for packet in self.packets]))
 
     @staticmethod
     def is_in(folder: Path) -> bool:
@@ -70,7 +65,7 @@ class SentClip:
     @classmethod
     def read(cls, folder: Path) -> "SentClip":
         """What `write` left."""
-        texts = json.loads((folder / _PACKETS).read_text())
+        packets = [bytes.fromhex(text) for text in json.loads((folder / _PACKETS).read_text())]
         with np.load(folder / "references.npz") as kept:
             faces = zip(kept["params"], kept["drifts"], strict=True)
             params = [replace(FaceParams.from_array(values), drift=drift) for values, drift in faces]
@@ -79,9 +74,7 @@ class SentClip:
                 for picture, face in zip(kept["pictures"], params, strict=True)
             ]
             references = dict(zip(kept["numbers"].tolist(), images, strict=True))
-        pictures = np.load(folder / "expected.npy", mmap_mode="r")
-        expected = dict(zip(texts["expected"], pictures, strict=True))
-        return cls([bytes.fromhex(text) for text in texts["packets"]], references, expected)
+        return cls(packets, references)
 
 
 class CropFile:

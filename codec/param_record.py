@@ -20,7 +20,7 @@ from headgan.codec.drift_coder import decode_drift, encode_drift, moved_nodes
 from headgan.codec.param_code import POINT_SIZE, ParamCode
 from headgan.codec.quantizer import STEPS, step_from_wire, step_on_wire
 from headgan.codec.range_coder import TOTAL, RangeDecoder, RangeEncoder
-from headgan.codec.residual_coder import ResidualModel, Surroundings, decode_residuals, encode_residuals
+from headgan.codec.residual_coder import Surroundings, decode_residuals, encode_residuals, residual_model
 from headgan.proto.errors import WireError
 from headgan.proto.wire import MAX_NAMED_REFERENCES
 
@@ -135,7 +135,7 @@ class RecordCoder:
     """
 
     def __init__(self, code: ParamCode, *, has_drift: bool = False) -> None:
-        self.model = ResidualModel(code)
+        self.model = residual_model(code)
         self.has_drift = has_drift
 
     def encode(self, coder: RangeEncoder, record: Record, earlier: FaceState | None) -> None:

@@ -10,7 +10,7 @@ numbers. A spread picks a table of frequencies for the classes of size:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -116,6 +116,12 @@ class ResidualModel:
             return TOTAL // 2
         same = self._same_sign[min(self.log(abs(change)) >> 3, SIGN_CONTEXTS - 1)]
         return same if change > 0 else TOTAL - same
+
+
+@lru_cache(maxsize=2)
+def residual_model(code: ParamCode) -> ResidualModel:
+    """The tables of a code; made once, as every reference's face has a coder of its own."""
+    return ResidualModel(code)
 
 
 def scale_index(known: int) -> int:

@@ -31,7 +31,8 @@ Arrays = Mapping[str, NDArray[np.generic]]
 TRUST_SHARPNESS = 4.0
 # R takes away what was warped by the sigmoid of what it says less this.
 STARTS_CLOSED = 4.0
-# Properties of a flow graph's file: which arrays of a reference are the tables that features are fetched from.
+# Properties of a flow graph's file: which arrays of a reference are the tables that features are fetched from. A row is
+# the features of a pixel, of the one right of it, below it, and below that: a whole graph gathers all four at once.
 MIDDLE_KEY, COARSE_KEY = "headgan_middle", "headgan_coarse"
 _HINTS = ("uncovered", "mouth")
 _FUSED = ("middle", "coarse", "decoded", "warped", *_HINTS)
@@ -48,6 +49,8 @@ class CutFrameGraph:
         self._flow, self._render = _Half(flow), _Half(render)
         properties = flow.get_modelmeta().custom_metadata_map
         self._middle, self._coarse = properties[MIDDLE_KEY], properties[COARSE_KEY]
+        channels = self._render.channels
+        self._tables = {self._middle: channels["middle"], self._coarse: channels["coarse"]}
         asked = self._flow.asked | self._render.asked
         own = {"start", "hints", "started", "warped", "middle", "coarse", "decoded"}
         given = {"reference", "background", "source_grid", *_HINTS, self._middle, self._coarse}
@@ -57,6 +60,12 @@ class CutFrameGraph:
         if scales is not None:
             zero, *channels = json.loads(scales)
             self._changer = Changer(zero, np.array(channels, np.float32), STARTS_CLOSED)
+
+    def kept(self, arrays: Arrays) -> dict[str, NDArray[np.generic]]:
+        """Of each table a quarter: the rest is the features of the pixels beside and below; see `FrameGraph`."""
+        return {
+            name: self._features(arrays, name) if name in self._tables else arrays[name] for name in arrays
+        }
 
     def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
         """Uint8 [H, W, 3], the picture; see `FrameGraph`."""
@@ -81,7 +90,7 @@ class CutFrameGraph:
         whole: NDArray[Any] = np.asarray(view["source_grid"], np.float32)
         start = _smaller(whole, 4)
         hints = np.dstack([_smaller(np.asarray(view[name], np.float32), 4) for name in _HINTS])
-        started = fetched(np.asarray(view[self._coarse], np.float32), _smaller(start, 2))
+        started = fetched(self._features(view, self._coarse), _smaller(start, 2))
         seen = {"start": start[None], "hints": hints[None], "started": started}
         found = self._flow.run({**view, **seen}, made)
         grid = whole + cv2.resize(found["residual"][0], whole.shape[1::-1], interpolation=cv2.INTER_LINEAR)
@@ -90,11 +99,15 @@ class CutFrameGraph:
             "grid": grid,
             "trust": found["trust"][0, ..., 0],
             "decoded": found["decoded"],
-            "middle": fetched(np.asarray(view[self._middle], np.float32), quarter),
-            "coarse": fetched(np.asarray(view[self._coarse], np.float32), _smaller(quarter, 2)),
+            "middle": fetched(self._features(view, self._middle), quarter),
+            "coarse": fetched(self._features(view, self._coarse), _smaller(quarter, 2)),
             "warped": _warped(view, grid),
             **{name: np.asarray(view[name], np.float32) for name in _HINTS},
         }
+
+    def _features(self, arrays: Arrays, name: str) -> NDArray[np.float32]:
+        """Float32 [h w, C] of a table, [h w, 4 C], or of what was kept of it."""
+        return np.ascontiguousarray(arrays[name][:, : self._tables[name]], np.float32)
 
 
 class _Half:
@@ -105,6 +118,12 @@ class _Half:
         self._inputs = [(item.name, *_form(item.name), len(item.shape)) for item in session.get_inputs()]
         self._outputs = [item.name for item in session.get_outputs()]
         self.asked = {name for _, name, *_ in self._inputs}
+        # Of what is given with its channels last, or as planes.
+        self.channels = {
+            _form(item.name)[0]: item.shape[-1 if _form(item.name)[1] else 1]
+            for item in session.get_inputs()
+            if len(item.shape) == 4
+        }
         # Patches of what was asked for last, by picture and side: references of one frame share them.
         self._recent: deque[Any] = deque(maxlen=8)
 

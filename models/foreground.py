@@ -1,10 +1,12 @@
 """A picture and its face in, where the person is out: GrabCut started from the face.
 
-GrabCut (Rother et al., SIGGRAPH 2004) is run once for a reference, at half the size: the mask's edge is moved outwards
-further than that blurs it, and a hostile picture cannot hold it up for long. Doubt is settled for the person: what is
-wrongly taken for background would be left behind by a moving head, what is wrongly taken for the person only moves
-along a little.
+GrabCut (Rother et al., SIGGRAPH 2004) is run once for a reference, at half the size or less: the mask's edge is moved
+outwards further than that blurs it, and a hostile picture cannot hold it up for long. Doubt is settled for the person:
+what is wrongly taken for background would be left behind by a moving head, what is wrongly taken for the person only
+moves along a little.
 """
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -13,8 +15,22 @@ from numpy.typing import NDArray
 from headgan.models.flow_prior import pixel_grid
 from headgan.models.pncc import to_pixels
 
-_ITERATIONS = 4
-_WORKING_SIZE = 128
+
+@dataclass(frozen=True)
+class Care:
+    """How carefully to look.
+
+    Attributes:
+        size: of the picture that GrabCut is given, in pixels.
+        iterations: of GrabCut.
+    """
+
+    size: int
+    iterations: int
+
+
+# 23 ms of a core, and 5: the masks of the second differ from those of the first by 0.03 on average.
+CAREFUL, QUICK = Care(128, 4), Care(64, 2)
 # The face's box, in units of its half size from its centre: how far hair and body reach at most, and surely.
 _HEAD_MAYBE = (1.9, 2.3)
 _HEAD_LIKELY = (1.25, 1.55)
@@ -22,16 +38,19 @@ _HEAD_LIKELY = (1.25, 1.55)
 _MARGIN = 7
 
 
-def foreground_mask(picture_rgb: NDArray[np.uint8], points: NDArray[np.float32]) -> NDArray[np.float32]:
+def foreground_mask(
+    picture_rgb: NDArray[np.uint8], points: NDArray[np.float32], care: Care = CAREFUL
+) -> NDArray[np.float32]:
     """Float32 [256, 256], 1 where the person is, 0 where the background is, soft between.
 
     Args:
         picture_rgb: uint8 [256, 256, 3].
         points: float32 [V, 3] of the face in half crop widths.
+        care: what is drawn from it wants it `CAREFUL`.
     """
     whole_size = picture_rgb.shape[1::-1]
-    small = cv2.resize(picture_rgb, (_WORKING_SIZE, _WORKING_SIZE), interpolation=cv2.INTER_AREA)
-    labels = _first_guess(points, _WORKING_SIZE)
+    small = cv2.resize(picture_rgb, (care.size, care.size), interpolation=cv2.INTER_AREA)
+    labels = _first_guess(points, care.size)
     is_background = (labels == cv2.GC_BGD) | (labels == cv2.GC_PR_BGD)
     if is_background.all() or not is_background.any():
         # GrabCut needs some of both; a face can fill the picture or, in untrusted parameters, be outside it.
@@ -40,7 +59,7 @@ def foreground_mask(picture_rgb: NDArray[np.uint8], points: NDArray[np.float32])
     state = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.setRNGSeed(0)
     cv2.grabCut(
-        np.ascontiguousarray(small[..., ::-1]), labels, None, *state, _ITERATIONS, cv2.GC_INIT_WITH_MASK
+        np.ascontiguousarray(small[..., ::-1]), labels, None, *state, care.iterations, cv2.GC_INIT_WITH_MASK
     )
     person = ((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)).astype(np.uint8)
     person = cv2.resize(_largest_part(person), whole_size, interpolation=cv2.INTER_NEAREST)

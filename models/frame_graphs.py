@@ -45,6 +45,10 @@ class FrameGraph(Protocol):
         """Whether several references make one picture; otherwise only the first of them does."""
         ...
 
+    def kept(self, arrays: Arrays) -> dict[str, NDArray[np.generic]]:
+        """What of a reference's arrays, `inputs`, is enough to draw from it."""
+        ...
+
     def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
         """Uint8 [H, W, 3], the picture; views: at least `inputs` for each reference, the best one first."""
         ...
@@ -101,6 +105,10 @@ class _WholeFrameGraph:
         self._session = session
         self.speech = _speech_of(session)
         self.inputs = frozenset(names_of(session.get_inputs()))
+
+    def kept(self, arrays: Arrays) -> dict[str, NDArray[np.generic]]:
+        """All of them; see `FrameGraph`."""
+        return dict(arrays)
 
     def run(self, views: Sequence[Arrays]) -> NDArray[np.uint8]:
         picture: NDArray[np.uint8] = self._session.run(["picture"], _chosen(views[0], self.inputs))[0]

@@ -212,7 +212,7 @@ class OnnxGenerator:
                 name for name in names_of(self._reference_session.get_outputs()) if name in self._frame_inputs
             ]
             arrays |= dict(zip(names, self._reference_session.run(names, feed), strict=True))
-        return PreparedReference(arrays, reference.large)
+        return PreparedReference(self._frame_graph.kept(arrays), reference.large)
 
     @property
     def fuses(self) -> bool:

@@ -20,16 +20,16 @@ def patches(picture: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
     return made
 
 
-def fetched(table: NDArray[np.float32], grid: NDArray[np.float32]) -> NDArray[np.float32]:
+def fetched(features: NDArray[np.float32], grid: NDArray[np.float32]) -> NDArray[np.float32]:
     """Float32 [1, h, w, C]: features fetched bilinearly; at their border they repeat.
 
     Args:
-        table: float32 [h w, 4 C], the features of each pixel, of those right of it, below it, and below those.
+        features: float32 [h w, C], of each pixel, row by row.
         grid: float32 [h, w, 2], x-y of what to fetch, -1 to 1.
     """
     height, width = grid.shape[:2]
-    made = np.empty((1, height, width, table.shape[1] // 4), np.float32)
-    _fetch(table, grid, made[0])
+    made = np.empty((1, height, width, features.shape[1]), np.float32)
+    _fetch(features, grid, made[0])
     return made
 
 
@@ -49,7 +49,7 @@ def _patches(rows, side, made) -> None:  # type: ignore[no-untyped-def]  # noqa:
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def _fetch(table, grid, made) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+def _fetch(features, grid, made) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     height, width, channels = made.shape
     for row in range(height):
         for column in range(width):
@@ -57,16 +57,17 @@ def _fetch(table, grid, made) -> None:  # type: ignore[no-untyped-def]  # noqa: 
                 (grid[row, column, 0] + 1) * (width / 2) - 0.5,
                 (grid[row, column, 1] + 1) * (height / 2) - 0.5,
             )
-            # Written so that what is no number is no place outside of the table either.
+            # Written so that what is no number is no place outside of the features either.
             x = min(x, width - 1.0) if x > 0 else 0.0
             y = min(y, height - 1.0) if y > 0 else 0.0
             left, top = int(x), int(y)
             across, down = np.float32(x - left), np.float32(y - top)
-            corners = table[top * width + left]
+            right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
+            here, beside = features[top * width + left], features[top * width + right]
+            under, across_under = features[bottom * width + left], features[bottom * width + right]
             for channel in range(channels):
-                one, below = corners[channel], corners[2 * channels + channel]
-                upper = one + across * (corners[channels + channel] - one)
-                lower = below + across * (corners[3 * channels + channel] - below)
+                upper = here[channel] + across * (beside[channel] - here[channel])
+                lower = under[channel] + across * (across_under[channel] - under[channel])
                 made[row, column, channel] = upper + down * (lower - upper)
 
 

@@ -39,9 +39,15 @@ class ClockEstimate:
 
 
 class PeerClock:
-    """Estimates the other side's clock from the last 16 pongs."""
+    """Estimates the other side's clock from the last 16 pongs.
+
+    Attributes:
+        estimate: the sample with the shortest round trip, the newest of those; None before the first pong. Any thread
+            may read it.
+    """
 
     def __init__(self) -> None:
+        self.estimate: ClockEstimate | None = None
         self._samples: deque[ClockEstimate] = deque(maxlen=WINDOW_SAMPLES)
 
     def add_pong(self, ping_ms: int, peer_ms: int, now_ms: int) -> None:
@@ -51,11 +57,7 @@ class PeerClock:
             return
         offset_ms = nearest_zero(peer_ms - ping_ms - round_trip_ms / 2)
         self._samples.append(ClockEstimate(offset_ms, round_trip_ms))
-
-    @property
-    def estimate(self) -> ClockEstimate | None:
-        """The sample with the shortest round trip, the newest of those; None before the first pong."""
-        return min(reversed(self._samples), key=lambda sample: sample.round_trip_ms, default=None)
+        self.estimate = min(reversed(self._samples), key=lambda sample: sample.round_trip_ms)
 
 
 def wrap_ms(now_ms: int) -> int:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from headgan.codec.params import FaceParams
 from headgan.models.fitting import project
 from headgan.models.flow_prior import pixel_grid
-from headgan.models.foreground import foreground_mask
+from headgan.models.foreground import QUICK, foreground_mask
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE
 
@@ -83,3 +83,9 @@ def test_a_speck_of_the_same_color_is_not_the_person() -> None:
     picture = disc_picture()
     picture[118:138, 236:246] = (200, 150, 120)
     assert foreground_mask(picture, face_points())[118:138, 236:246].max() == 0
+
+
+def test_a_quick_look_sees_nearly_the_same(mask: NDArray[np.float32]) -> None:
+    quick = foreground_mask(disc_picture(), face_points(), QUICK)
+    assert quick.shape == mask.shape and quick.dtype == np.float32
+    assert 0 < np.abs(quick - mask).mean() < 0.04

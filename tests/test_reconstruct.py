@@ -232,3 +232,15 @@ def test_references_of_a_person_share_what_a_frame_shows(
     assert drawn[0].frame.pncc is drawn[1].frame.pncc and drawn[0].frame.eyes is drawn[1].frame.eyes
     assert not np.array_equal(drawn[0].frame.source_grid, drawn[1].frame.source_grid)
     assert drawn[2].frame.pncc is not drawn[0].frame.pncc
+
+
+def test_a_reference_that_waits_takes_a_megabyte() -> None:
+    """Sixteen of them are held on either side of a call."""
+    picture = np.zeros((256, 256, 3), np.uint8)
+    for precision in ("float32", "int8"):
+        generator = OnnxGenerator(provider="cpu", precision=precision)
+        prepared = generator.prepare(GeneratorReference(picture, picture, picture, picture[..., 0]))
+        assert sum(array.nbytes for array in prepared.arrays.values()) <= 1_000_000
+        # None of them keeps alive what it was cut from.
+        owners = [array if array.base is None else array.base for array in prepared.arrays.values()]
+        assert all(getattr(owner, "nbytes", 0) <= 400_000 for owner in owners)

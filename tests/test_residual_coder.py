@@ -13,6 +13,7 @@ from headgan.codec.residual_coder import (
     class_of,
     decode_residuals,
     encode_residuals,
+    residual_model,
     smallest_of,
     whole_log,
 )
@@ -87,3 +88,7 @@ def test_large_residuals_cost_more_than_small_ones() -> None:
 
     sizes = [size(residual) for residual in (0, 1, 4, 40, 4000, MAX_SIZE)]
     assert sizes == sorted(sizes) and sizes[1] > 5
+
+
+def test_the_tables_of_a_code_are_made_once() -> None:
+    assert residual_model(shipped_code()) is residual_model(shipped_code())
