@@ -38,7 +38,8 @@ from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.said import SILENT_CAPABILITY, SaidPacket, said_capability, said_codes
-from headgan.proto.session import (
+from headgan.proto.session import Session
+from headgan.proto.session_events import (
     ByeDone,
     Event,
     LineBack,
@@ -46,7 +47,6 @@ from headgan.proto.session import (
     PeerBye,
     PeerHello,
     ReferenceReceived,
-    Session,
 )
 from headgan.proto.signalling import Address, Listener
 from headgan.proto.voice import VOICE_CAPABILITY, VoicePacket
@@ -262,8 +262,8 @@ class ReceiverCall:
             case PeerHello(hello):
                 log.info("call from %s", hello.agent)
                 self._hello = hello
-                self.reader = FrameReader(has_drift=link.session.has_drift)
-                self.picture_px = link.session.picture_px
+                self.reader = FrameReader(has_drift=link.session.agreed.has_drift)
+                self.picture_px = link.session.agreed.picture_px
                 self._decoder = PictureDecoder(self.picture_px)
                 self._tell_sound()
                 if self._own_reference is not None:
@@ -373,8 +373,8 @@ class ReceiverCall:
             clock_ms=self._clock_ms,
             age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
             show=self._show,
-            capacity=link.session.references,
-            fuses=link.session.fuses,
+            capacity=link.session.agreed.references,
+            fuses=link.session.agreed.fuses,
             hears=self._open_speaker is not None and self.has_voice,
             ears=await asyncio.to_thread(self._open_ears),
             told=ToldEars() if self._is_told else None,

@@ -36,7 +36,8 @@ from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.said import SILENT_CAPABILITY, said_capability
-from headgan.proto.session import ByeDone, Event, PeerBye, PeerHello, Session, StartStreaming
+from headgan.proto.session import Session
+from headgan.proto.session_events import ByeDone, Event, PeerBye, PeerHello, StartStreaming
 from headgan.proto.signalling import call
 from headgan.proto.wire_course import WireCourse
 from headgan.sender.analysis import AnalysedFrame, FaceAnalyser
@@ -257,9 +258,9 @@ class SenderCall:
                 if events.done():
                     event = events.result()
                     if isinstance(event, StartStreaming):
-                        self.picture_px = link.session.picture_px
+                        self.picture_px = link.session.agreed.picture_px
                         self.analyser.is_large = self.picture_px == LARGE_PICTURE_PX
-                        self.packer.has_drift = link.session.has_drift
+                        self.packer.has_drift = link.session.agreed.has_drift
                         self.planner = self._open_planner(link, reference)
                         ships = Shipping(link, self.settings.reference_kbps, self.planner.live)
                         shipping = asyncio.create_task(ships.run())
@@ -293,7 +294,7 @@ class SenderCall:
 
     def _open_planner(self, link: Link, reference: ReferenceImage) -> FramePlanner:
         """What this receiver can make use of; nothing where it shows a picture of its own."""
-        hello = link.session.peer_hello
+        hello = link.session.agreed.peer
         if hello is None or not hello.wants_reference:
             return FramePlanner()
         loop = live = None
@@ -301,7 +302,7 @@ class SenderCall:
             loop = ClosedLoop(self.model, self.open_generator, self.clock_ms)
         if self.settings.fallback_kbps and LIVE_VIDEO_CAPABILITY in hello.capabilities:
             live = LiveVideo(self.settings.fallback_kbps)
-        drift = self._drift if link.session.has_drift else None
+        drift = self._drift if link.session.agreed.has_drift else None
         quiet = QuietWorker()
         filler = self._open_filler(link, reference, quiet, drift)
         return FramePlanner(reference, filler, loop, live, drift, quiet)
@@ -310,7 +311,7 @@ class SenderCall:
         self, link: Link, reference: ReferenceImage, quiet: QuietWorker, drift: DriftFinder | None
     ) -> MemoryFiller | None:
         """What fills the receiver's memory; None where that holds one picture only."""
-        capacity = link.session.references
+        capacity = link.session.agreed.references
         begin = self._beginnings[self.picture_px]
         if capacity == 1 or begin.encoder is None or begin.coded is None:
             return None
@@ -322,9 +323,9 @@ class SenderCall:
             begin.coded,
             capacity=capacity,
             kbps=self.settings.reference_kbps,
-            fuses=link.session.fuses,
+            fuses=link.session.agreed.fuses,
             known=known,
-            has_drift=link.session.has_drift,
+            has_drift=link.session.agreed.has_drift,
             begin=quiet.begin,
             prepare=drift.prepare if drift else None,
         )
@@ -400,10 +401,10 @@ class SenderCall:
             log.info("no sound is sent: the microphone stays closed")
             return False
         if self.settings.audio != FEATURES:
-            return session.has_voice
-        if not session.has_said:
+            return session.agreed.has_voice
+        if not session.agreed.has_said:
             log.info("nothing is sent of what you say: the networks of the other side do not listen")
-        return session.has_said
+        return session.agreed.has_said
 
     def _open_voice(
         self, camera: Camera, deliver: Callable[[SoundFrame], None] | None

@@ -40,13 +40,15 @@ from headgan.proto.control import ByeReason
 from headgan.proto.errors import DeviceError, FaceError, HeadganError, ModelError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
+from headgan.proto.line_watch import NOTICE_MS
 from headgan.proto.link import Link
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.said import said_capability
-from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
+from headgan.proto.session import Session
+from headgan.proto.session_events import PeerBye, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
 from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.receiver.call import ReceiverCall, ReceiveSettings, said_capability_of
