@@ -262,6 +262,7 @@ class Session:
 
     def _on_hello(self, hello: Hello, now_ms: int) -> Step:
         self._agreed = self._agreed.with_peer(hello)
+        messages = self._side.meet(self._agreed)
         own = self._agreed.own
         if hello.model_id != own.model_id:
             mismatch = ModelMismatch(own.model_id, hello.model_id)
@@ -269,7 +270,7 @@ class Session:
             bye = self.bye(ByeReason.MODEL_MISMATCH, text, now_ms)
             return Step(bye.messages, (mismatch,))
         self._state = SessionState.WAITING
-        return Step.sending(*self._side.meet(self._agreed), events=(PeerHello(hello),))
+        return Step.sending(*messages, events=(PeerHello(hello),))
 
     def _on_bye(self, bye: Bye) -> Step:
         # When two Byes cross, each side still answers the other's and takes it as the answer to its own.
