@@ -12,6 +12,9 @@
                 VideoPieces ──────────▶              where no face can be drawn
                 ◀── Bye, ByeAck ──▶                  from either side, in any state
 
+Here are the states; agreement.py has what the two Hellos agree on, sender_side.py and receiver_side.py have what comes
+between Hello and Bye, line_watch.py has the silence, session_events.py what is told.
+
 No socket, no clock: the caller brings `now_ms` of any monotonic clock and moves the bytes.
 """
 
