@@ -30,7 +30,8 @@ import headgan.sender.cli
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
 from headgan.proto.more_references import MoreReceived, ReferenceAnswered
 from headgan.proto.reference_transfer import Reference
-from headgan.proto.session import Session, StartStreaming, Step
+from headgan.proto.session import Session
+from headgan.proto.session_events import StartStreaming, Step
 from headgan.receiver.display import Frame, ViewerStats
 
 # The first piece of a reference has left by then, and the last one has not.

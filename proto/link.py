@@ -15,16 +15,8 @@ from headgan.proto.errors import PeerError, WireError
 from headgan.proto.param_numbers import NumbersOut
 from headgan.proto.peer import Peer
 from headgan.proto.said import SaidPacket
-from headgan.proto.session import (
-    ByeDone,
-    Event,
-    LineBack,
-    LineSilent,
-    ModelMismatch,
-    PeerLost,
-    Session,
-    Step,
-)
+from headgan.proto.session import Session
+from headgan.proto.session_events import ByeDone, Event, LineBack, LineSilent, ModelMismatch, PeerLost, Step
 from headgan.proto.voice import VoicePacket
 from headgan.proto.wire import ParamPacket
 

@@ -21,10 +21,11 @@ from headgan.proto.ice import IceConfig
 from headgan.proto.options import option, parse_command, run_command
 from headgan.proto.program import check_writable, monotonic_ms, run_until_stopped, write_stats
 from headgan.proto.signalling import parse_address
-from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.call import ReceiverCall
 from headgan.receiver.choose_generator import DRAW_CHOICES, check_fused, choose_generator
 from headgan.receiver.display import Display
 from headgan.receiver.open_sound import NO_SOUND, check_speaker, open_speaker
+from headgan.receiver.receive_settings import ReceiveSettings
 from headgan.receiver.reference_photo import read_reference
 from headgan.receiver.silent_speaker import Fill, SoundOutput
 from headgan.receiver.speaker import Speaker, list_speakers

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from headgan.codec.timed_writer import TimedWriter
 from headgan.models.pncc import CROP_SIZE
 from headgan.proto.hello import Role
-from headgan.proto.session import NOTICE_MS
+from headgan.proto.line_watch import NOTICE_MS
 from headgan.receiver.display import Frame, State, short_text
 
 # Places in a picture of 256 pixels.

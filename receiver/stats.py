@@ -21,7 +21,7 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
     time; `drawn_from` is the mean number of references that a frame was drawn from; `unreadable` packets came, but
     followed from some that did not. `states` says what was shown from which second on, counted from the first picture.
     """
-    seconds = (call.last_ms - call.first_ms) / 1000
+    seconds = (call.view.last_ms - call.view.first_ms) / 1000
     stats: dict[str, Any] = {
         "role": "receiver",
         "version": version("headgan"),
@@ -29,15 +29,17 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
         "provider": generator.provider,
         "ended": call.farewell,
         "seconds": round(seconds, 2),
-        "fps": round((call.pictures - 1) / seconds, 2) if call.pictures > 1 and seconds > 0 else None,
+        "fps": round((call.view.pictures - 1) / seconds, 2)
+        if call.view.pictures > 1 and seconds > 0
+        else None,
     }
     if call.playback:
         counts = call.playback.buffer.counts
         stats["frames"] = {
-            "sent": call.known_sent,
+            "sent": call.packets.known_sent,
             "shown": counts.shown,
             "late": counts.late,
-            "lost": call.known_sent - counts.arrived,
+            "lost": call.packets.known_sent - counts.arrived,
             "duplicates": counts.duplicates,
             "no_face": call.playback.without_face,
             "untrue": call.playback.untrue,
@@ -46,20 +48,20 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
         stats["guessed"] = call.playback.guessed
         drawn_from = call.playback.drawn_from
         stats["drawn_from"] = round(sum(drawn_from) / len(drawn_from), 2) if drawn_from else None
-        stats["unreadable"] = call.reader.unreadable
+        stats["unreadable"] = call.packets.reader.unreadable
         changes = list(call.playback.changes)
         stats["states"] = [
             {"at_s": round((change.capture_ms - changes[0].capture_ms) / 1000, 2), "state": change.state}
             for change in changes
         ]
         stats["video_frames"] = call.playback.video_frames
-        stats["references_known"] = call.references_known
+        stats["references_known"] = call.caller.known
         stats["references_held"] = call.playback.references_held
         stats["latency_ms"] = latency_report(call.playback.latencies)
         if call.playback.voice:
             stats["voice"] = {
                 **call.playback.voice.report(),
-                "speaker": call.sound_troubles,
+                "speaker": call.sound.troubles,
                 "known_after_picture_ms": percentiles(call.playback.known_after_ms),
             }
         if call.playback.told:

@@ -40,17 +40,21 @@ from headgan.proto.control import ByeReason
 from headgan.proto.errors import DeviceError, FaceError, HeadganError, ModelError, PeerError, WireError
 from headgan.proto.hello import Hello, Role
 from headgan.proto.ice import IceConfig
+from headgan.proto.line_watch import NOTICE_MS
 from headgan.proto.link import Link
 from headgan.proto.more_references import ReferenceAnswered
 from headgan.proto.peer import Peer
 from headgan.proto.reference_messages import ReferenceReady
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.said import said_capability
-from headgan.proto.session import NOTICE_MS, PeerBye, Session, StartStreaming
+from headgan.proto.session import Session
+from headgan.proto.session_events import PeerBye, StartStreaming
 from headgan.proto.signalling import Address, Listener, call
 from headgan.proto.wire import FrameMark, ParamPacket
-from headgan.receiver.call import ReceiverCall, ReceiveSettings, said_capability_of
+from headgan.receiver.call import ReceiverCall
+from headgan.receiver.call_sound import said_capability_of
 from headgan.receiver.display import Frame, ViewerStats
+from headgan.receiver.receive_settings import ReceiveSettings
 from headgan.receiver.reference_photo import ReferencePhoto
 from headgan.receiver.silent_speaker import SilentSpeaker
 from headgan.receiver.stats import receiver_stats
@@ -334,12 +338,12 @@ def count_frames(path: Path) -> int:
 
 @pytest.fixture(autouse=True)
 def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headgan.receiver.call.Reconstructor", QuickReconstructor)
+    monkeypatch.setattr("headgan.receiver.reference_intake.Reconstructor", QuickReconstructor)
 
 
 @pytest.fixture
 def real_pictures(quick_pictures: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001
-    monkeypatch.setattr("headgan.receiver.call.Reconstructor", Reconstructor)
+    monkeypatch.setattr("headgan.receiver.reference_intake.Reconstructor", Reconstructor)
 
 
 @pytest.fixture(autouse=True)
@@ -367,7 +371,7 @@ async def test_a_clip_is_called_through_to_its_end(tmp_path: Path, caplog: pytes
     assert sender.counts.sent == frames["sent"] == frames["shown"] + frames["late"] + frames["lost"]
     assert sender.counts.sent + sender.dropped + sender.skipped == 12
     guessed = receiver_stats(talk.receiver, GENERATOR)["guessed"]
-    assert frames["shown"] + guessed == talk.screen.pictures == talk.receiver.pictures
+    assert frames["shown"] + guessed == talk.screen.pictures == talk.receiver.view.pictures
     assert frames["no_face"] == frames["duplicates"] == 0
     assert talk.screen.states == ["waiting", "live", "ended"]
     assert sender.farewell == talk.receiver.farewell == "the clip is over"
@@ -418,7 +422,7 @@ async def test_both_sides_agree_on_the_size_of_references(
     sending = Side(sender.run)
     assert await sending.end() is None
     assert await talk.receiving.end() is None
-    assert talk.receiver.picture_px == sender.picture_px == agreed
+    assert talk.receiver.references.picture_px == sender.picture_px == agreed
     assert analyser.is_large == (agreed == LARGE_SIZE)
     assert talk.receiver.playback is not None
     held = talk.receiver.playback.references[-1]
@@ -508,7 +512,7 @@ def vowels(monkeypatch: pytest.MonkeyPatch) -> None:
             return shares
 
     monkeypatch.setattr("headgan.sender.said_encoder.PhonemeNet", Vowels)
-    monkeypatch.setattr("headgan.receiver.call.Reconstructor", Hearing)
+    monkeypatch.setattr("headgan.receiver.reference_intake.Reconstructor", Hearing)
     Hearing.heard.clear()
 
 
@@ -539,7 +543,7 @@ async def test_what_is_said_is_told_and_no_voice_is_sent(
 def test_a_receiver_names_the_code_that_its_networks_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said_capability_of(LISTENER) == said_capability(shipped_said_code().code_id)
     assert said_capability_of(GENERATOR) is None
-    monkeypatch.setattr("headgan.receiver.call.speech_form", lambda: "2-other")
+    monkeypatch.setattr("headgan.receiver.call_sound.speech_form", lambda: "2-other")
     assert said_capability_of(LISTENER) is None
 
 
@@ -735,7 +739,7 @@ class Fusing(QuickReconstructor):
 
 
 async def test_a_receiver_that_can_fuses_references(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headgan.receiver.call.Reconstructor", Fusing)
+    monkeypatch.setattr("headgan.receiver.reference_intake.Reconstructor", Fusing)
     Fusing.counts.clear()
     talk = Call(tmp_path, fuses=2)
     sender = await talk.sender(Clip(160), TurningAnalyser())
@@ -910,7 +914,7 @@ async def test_a_sender_that_does_not_wait_for_answers_fills_no_memory(
             assert self.goes_on.wait(LIMIT_S)
             super().__init__(*args)
 
-    monkeypatch.setattr("headgan.receiver.call.Reconstructor", SlowReconstructor)
+    monkeypatch.setattr("headgan.receiver.reference_intake.Reconstructor", SlowReconstructor)
     talk = Call(tmp_path)
     hello = replace(SENDER_HELLO, references=4)
     more = Reference(PictureEncoder().encode(soft_picture()).data, CHAIN_MEDIA_TYPE, face().to_bytes())

@@ -12,13 +12,13 @@ import pytest
 from headgan.proto.control import ByeReason, Ping
 from headgan.proto.errors import PeerError, WireError
 from headgan.proto.hello import Hello, Role
+from headgan.proto.line_watch import SILENCE_LIMIT_MS
 from headgan.proto.link import Link, end_tasks, unless_set
 from headgan.proto.peer import Peer
 from headgan.proto.reference_transfer import Reference
 from headgan.proto.said import SaidFrame, SaidPacket, said_capability
-from headgan.proto.session import (
-    BYE_LIMIT_MS,
-    SILENCE_LIMIT_MS,
+from headgan.proto.session import BYE_LIMIT_MS, Session, SessionState
+from headgan.proto.session_events import (
     ByeDone,
     Event,
     LineBack,
@@ -26,8 +26,6 @@ from headgan.proto.session import (
     PeerBye,
     PeerHello,
     ReferenceReceived,
-    Session,
-    SessionState,
     StartStreaming,
 )
 from headgan.proto.voice import VOICE_CAPABILITY, OpusFrame, VoicePacket
@@ -175,7 +173,7 @@ class Pair:
 async def test_a_voice_arrives_with_a_face_and_alone() -> None:
     async with Pair() as pair:
         await pair.stream()
-        assert pair.sender.link.session.has_voice
+        assert pair.sender.link.session.agreed.has_voice
         first, second = (VoicePacket(5 + 40 * k, (OpusFrame(k, b"opus"),)) for k in range(2))
         packet = ParamPacket(0, 7, (FrameMark(),), b"face", first)
         assert pair.sender.link.send_params(packet)
@@ -189,7 +187,7 @@ async def test_a_voice_arrives_with_a_face_and_alone() -> None:
 async def test_what_is_said_arrives_with_a_face_and_alone() -> None:
     async with Pair() as pair:
         await pair.stream()
-        assert pair.sender.link.session.has_said
+        assert pair.sender.link.session.agreed.has_said
         first, second = (SaidPacket(5 + 40 * k, (SaidFrame(k, b"record"),)) for k in range(2))
         packet = ParamPacket(0, 7, (FrameMark(),), b"face", said=first)
         assert pair.sender.link.send_params(packet)

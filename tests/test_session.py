@@ -19,7 +19,8 @@ from headgan.proto.more_references import MoreReceived, MoreRefused, ReferenceAn
 from headgan.proto.reference_messages import ReferenceChunk, ReferenceHeld, ReferenceKnown, ReferenceReady
 from headgan.proto.reference_transfer import Reference, split_more, split_reference
 from headgan.proto.said import SaidFrame, SaidPacket, said_capability
-from headgan.proto.session import (
+from headgan.proto.session import Session, SessionState
+from headgan.proto.session_events import (
     ByeDone,
     Event,
     LineBack,
@@ -29,8 +30,6 @@ from headgan.proto.session import (
     PeerHello,
     PeerLost,
     ReferenceReceived,
-    Session,
-    SessionState,
     StartStreaming,
     Step,
 )
@@ -289,14 +288,14 @@ def test_one_more_reference_is_sent_held_and_named() -> None:
 
 
 def test_the_smaller_memory_counts() -> None:
-    assert streaming_pair(1)[0].references == 1
+    assert streaming_pair(1)[0].agreed.references == 1
     link = Link(
         Session(replace(SENDER_HELLO, references=16), REFERENCE),
         Session(replace(RECEIVER_HELLO, references=5)),
     )
-    assert link.sessions[0].references == 1  # not known yet
+    assert link.sessions[0].agreed.references == 1  # not known yet
     link.run(300)
-    assert [session.references for session in link.sessions] == [5, 5]
+    assert [session.agreed.references for session in link.sessions] == [5, 5]
 
 
 def test_more_references_may_not_come_where_one_is_held() -> None:
@@ -326,7 +325,7 @@ def met_pair(near: int = 0, references: int = 4, **receiver: Any) -> tuple[Sessi
     sender = started(replace(SENDER_HELLO, references=references, known=OFFER, near=near))
     told = {"references": references, "capabilities": (REMEMBERS,), **receiver}
     remembering = started(replace(RECEIVER_HELLO, **told))
-    remembering.receive(sender._hello.to_bytes(), 1)
+    remembering.receive(sender.agreed.own.to_bytes(), 1)
     return sender, remembering
 
 
@@ -344,7 +343,7 @@ def test_what_is_known_has_the_same_number_on_both_sides(
     near: int, held: set[int], places: tuple[int, ...], known: dict[int, int]
 ) -> None:
     sender, receiver = met_pair(near)
-    assert sender.receive(receiver._hello.to_bytes(), 1).messages == ()  # it waits for what is known
+    assert sender.receive(receiver.agreed.own.to_bytes(), 1).messages == ()  # it waits for what is known
     assert sender.is_asked and receiver.is_asked
     (answer,) = receiver.tell_known(held).messages
     assert answer == ReferenceKnown(places).to_bytes()
@@ -379,8 +378,8 @@ def test_what_is_known_has_the_same_number_on_both_sides(
 def test_who_cannot_remember_is_not_waited_for(receiver: dict[str, Any]) -> None:
     sender, other = met_pair(2, **receiver)
     assert not other.is_asked
-    messages = sender.receive(other._hello.to_bytes(), 1).messages
-    assert bool(messages) == other._hello.wants_reference and not sender.is_asked
+    messages = sender.receive(other.agreed.own.to_bytes(), 1).messages
+    assert bool(messages) == other.agreed.own.wants_reference and not sender.is_asked
     with pytest.raises(ValueError, match="only a receiver that was asked"):
         other.tell_known({0})
     with pytest.raises(WireError, match="nothing was asked"):
@@ -395,7 +394,7 @@ def test_lies_about_what_is_known_end_the_call() -> None:
         receiver.receive(next(split_reference(REFERENCE)).to_bytes(), 2)
     with pytest.raises(WireError, match="nothing was asked"):
         receiver.receive(ReferenceKnown((0,)).to_bytes(), 2)
-    sender.receive(receiver._hello.to_bytes(), 1)
+    sender.receive(receiver.agreed.own.to_bytes(), 1)
     for message, complaint in (
         (ReferenceReady(), "before ReferenceKnown"),
         (ReferenceKnown((0, 6)), "names 6, which was not offered"),
@@ -416,7 +415,7 @@ def test_lies_about_what_is_known_end_the_call() -> None:
 def test_both_sides_agree_on_what_is_held_whatever_happens_to_the_transfers(data: st.DataObject) -> None:
     """Chunks and announcements are lost, repeated, exchanged and damaged; answers are late; frames overtake them."""
     sender, receiver = met_pair(data.draw(st.integers(0, 6)))
-    sender.receive(receiver._hello.to_bytes(), 1)
+    sender.receive(receiver.agreed.own.to_bytes(), 1)
     for message in receiver.tell_known(data.draw(st.sets(st.integers(0, 5)))).messages:
         for picture in sender.receive(message, 2).messages:
             receiver.receive(picture, 3)
@@ -497,7 +496,7 @@ def test_only_a_receiver_that_asked_for_it_gets_a_voice() -> None:
         link = make_link(replace(RECEIVER_HELLO, capabilities=capabilities))
         link.run(300)
         sender, receiver = link.sessions
-        assert sender.has_voice is bool(capabilities)
+        assert sender.agreed.has_voice is bool(capabilities)
         for data, sent in ((voice.to_bytes(), voice), (with_voice.to_bytes(), with_voice)):
             if capabilities:
                 assert receiver.receive_params(data, 300) == sent
@@ -521,8 +520,8 @@ def test_what_is_said_goes_to_a_receiver_that_knows_its_code(
     )
     link.run(300)
     sender, receiver = link.sessions
-    assert sender.has_said is receiver.has_said is fits
-    assert not sender.has_voice
+    assert sender.agreed.has_said is receiver.agreed.has_said is fits
+    assert not sender.agreed.has_voice
     for data, sent in ((said.to_bytes(), said), (with_said.to_bytes(), with_said)):
         if fits:
             assert receiver.receive_params(data, 300) == sent

@@ -19,7 +19,8 @@ from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY, VideoReceived
 from headgan.proto.more_references import MoreReceived
 from headgan.proto.peer import CONTROL_LABEL, Peer
 from headgan.proto.reference_transfer import SMALL_CHUNK_BYTES, Reference
-from headgan.proto.session import Event, ReferenceReceived, Session, StartStreaming
+from headgan.proto.session import Session
+from headgan.proto.session_events import Event, ReferenceReceived, StartStreaming
 from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import Shipment

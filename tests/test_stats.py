@@ -10,8 +10,9 @@ from headgan.models.morphable import MorphableModel
 from headgan.models.weights import weights_path
 from headgan.proto.ice import IceConfig
 from headgan.proto.signalling import Address
-from headgan.receiver.call import ReceiverCall, ReceiveSettings
+from headgan.receiver.call import ReceiverCall
 from headgan.receiver.playback import Latency
+from headgan.receiver.receive_settings import ReceiveSettings
 from headgan.receiver.stats import latency_report, receiver_stats
 
 
