@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from headgan.proto.errors import DeviceError
-from headgan.proto.process_memory import let_go
+from headgan.proto.process_memory import give_back
 
 log = logging.getLogger(__name__)
 
 # A receiver has drawn before it waits for a call; a sender loads what checks pictures when its call has begun.
-_LET_GO_AFTER_S = (0.0, 5.0, 15.0, 30.0)
+_GIVE_BACK_AFTER_S = (0.0, 15.0)
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
@@ -38,21 +38,21 @@ def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop))
             else:
                 loop.add_signal_handler(number, stop)
-        letting_go = asyncio.create_task(_let_go_of_start())
+        giving_back = asyncio.create_task(_give_back_of_start())
         try:
             await main(stopped)
         finally:
-            letting_go.cancel()
+            giving_back.cancel()
 
     asyncio.run(run())
 
 
-async def _let_go_of_start() -> None:
+async def _give_back_of_start() -> None:
     """Gives back the memory that only the start of a program needs."""
     began_s = time.monotonic()
-    for after_s in _LET_GO_AFTER_S:
+    for after_s in _GIVE_BACK_AFTER_S:
         await asyncio.sleep(max(0.0, began_s + after_s - time.monotonic()))
-        await asyncio.to_thread(let_go)
+        await asyncio.to_thread(give_back)
 
 
 def monotonic_ms() -> float:
