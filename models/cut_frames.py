@@ -181,7 +181,7 @@ def _warped(view: Arrays, grid: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Uint8 [H, W, 3]: the reference fetched at `grid`, float32 [H, W, 2]; or its background."""
     places = to_pixels(grid, len(grid))
     warped: NDArray[np.uint8] = cv2.remap(
-        view["reference"], places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        view["reference"], places, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
     )
     uncovered = np.asarray(view["uncovered"], np.float32)
     if uncovered.any():

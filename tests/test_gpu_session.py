@@ -169,7 +169,13 @@ def test_pictures_are_resized_and_fetched_in_ways_that_tensorrt_has(graph: onnx.
     for node in graph.node:
         given = attributes(node)
         if node.op_type == "GridSample":
-            assert given.get("mode", b"bilinear") in (b"bilinear", b"linear", b"nearest")
+            assert given.get("mode", b"bilinear") in (
+                b"bilinear",
+                b"linear",
+                b"nearest",
+                b"bicubic",
+                b"cubic",
+            )
             assert given.get("padding_mode", b"zeros") in (b"zeros", b"border", b"reflection")
             assert ranks[node.input[0]] == 4
         if node.op_type == "Resize":

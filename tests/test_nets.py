@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="training needs torch: pip install 'headgan[train]'")
@@ -11,7 +13,7 @@ from headgan.models.nets.config import LIVE, PAPER, NetConfig  # noqa: E402
 from headgan.models.nets.cost import multiply_accumulates, parameter_count  # noqa: E402
 from headgan.models.nets.head_gan import HeadGan  # noqa: E402
 from headgan.models.nets.inputs import Drawn, Driving, Reference  # noqa: E402
-from headgan.models.nets.warp import identity_grid, shrink, to_grid, to_planes, warp  # noqa: E402
+from headgan.models.nets.warp import identity_grid, shrink, to_grid, to_planes, warp, warp_sharply  # noqa: E402
 from headgan.proto.errors import UsageError  # noqa: E402
 
 TINY_LIVE = replace(LIVE, width=24)
@@ -77,11 +79,13 @@ def test_the_live_configuration_fits_two_cores() -> None:
 
 def test_an_untrained_live_generator_starts_at_the_flow_prior() -> None:
     reference, driving = make_inputs(TINY_LIVE)
-    drawn = seeded(TINY_LIVE)(reference, replace(driving, uncovered=torch.zeros_like(driving.uncovered)))
-    assert not drawn.residual.any()
-    expected = warp(reference.picture[:, 0], driving.grid[:, 0])
-    torch.testing.assert_close(drawn.warped, expected)
-    assert (drawn.picture - expected).abs().max() < 0.02
+    driving = replace(driving, uncovered=torch.zeros_like(driving.uncovered))
+    for is_training, fetched in ((True, warp), (False, warp_sharply)):
+        drawn = seeded(TINY_LIVE).train(is_training)(reference, driving)
+        assert not drawn.residual.any()
+        expected = fetched(reference.picture[:, 0], driving.grid[:, 0])
+        torch.testing.assert_close(drawn.warped, expected)
+        assert (drawn.picture - expected).abs().max() < 0.02
 
 
 def test_where_the_head_left_the_background_shows() -> None:
@@ -204,6 +208,19 @@ def test_a_warp_by_the_identity_changes_nothing_at_any_scale() -> None:
     torch.testing.assert_close(warp(picture, grid), picture)
     small = to_grid(shrink(to_planes(grid), 4))
     torch.testing.assert_close(small, identity_grid(torch.empty(8, 8)))
+
+
+def test_a_sharp_warp_is_bicubic_and_stays_a_picture() -> None:
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
+    planes = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)[None]
+    pixels = rng.uniform(-4, SIZE + 3, (SIZE, SIZE, 2)).astype(np.float32)
+    pixels = np.round(32 * pixels) / 32  # the places that OpenCV knows
+    grid = torch.from_numpy((2 * pixels + 1) / SIZE - 1)[None]
+    expected = cv2.remap(picture, pixels, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    warped = (warp_sharply(planes, grid)[0].permute(1, 2, 0).numpy() + 1) * 127.5
+    assert np.abs(warped - expected).max() < 0.75
+    assert warped.min() >= 0 and warped.max() <= 255
 
 
 def test_a_warp_fetches_from_where_the_grid_says() -> None:

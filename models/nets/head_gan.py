@@ -20,7 +20,7 @@ from headgan.models.nets.config import AUDIO_SIZE, NetConfig
 from headgan.models.nets.flow import Flow, LiveEncoder, LiveFlow, PaperEncoder, PaperFlow
 from headgan.models.nets.inputs import Drawn, Driving, Features, Reference
 from headgan.models.nets.render import LiveRender, PaperRender, Warped
-from headgan.models.nets.warp import identity_grid, shrink, to_grid, to_planes, warp
+from headgan.models.nets.warp import identity_grid, shrink, to_grid, to_planes, warp, warp_sharply
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,8 +123,13 @@ class HeadGan(nn.Module):
         return identity_grid(driving.code).expand(count, -1, -1, -1)
 
     def _warp_picture(self, reference: Reference, hints: Tensor, flow: Flow) -> Tensor:
-        """[B K, 3, H, W]: each reference warped; where it is uncovered its background."""
-        picture = warp(reference.picture.flatten(0, 1), flow.grid)
+        """[B K, 3, H, W]: each reference warped; where it is uncovered its background.
+
+        In training bilinearly: R learns to give back what that takes of hair and lashes, and then draws them sharper
+        from what is fetched bicubically than if it had been trained with that (docs/training.md).
+        """
+        fetched = warp if self.training else warp_sharply
+        picture = fetched(reference.picture.flatten(0, 1), flow.grid)
         if self.config.prior:
             picture = picture + hints[:, :1] * (reference.background.flatten(0, 1) - picture)
         return picture

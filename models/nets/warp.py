@@ -35,6 +35,14 @@ def warp(source: Tensor, grid: Tensor) -> Tensor:
     return functional.grid_sample(source, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
+def warp_sharply(picture: Tensor, grid: Tensor) -> Tensor:
+    """[N, C, h, w]: pictures [N, C, H, W], -1 to 1, fetched at `grid` as `warp` does, but bicubic: hair stays sharp."""
+    fetched = functional.grid_sample(
+        picture.float(), grid.float(), mode="bicubic", padding_mode="border", align_corners=False
+    )
+    return fetched.clamp(-1, 1)
+
+
 @contextmanager
 def gathering() -> Iterator[None]:
     """Within it `warp` gathers rows of a table instead: the same numbers by operators that run fast in ONNX."""

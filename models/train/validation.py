@@ -102,7 +102,7 @@ class Validation:
         rows = []
         for batch in self._batches:
             reference, driving, truth = batch.to(device).inputs(size)
-            drawn = generator(reference, driving)
+            drawn = generator.eval()(reference, driving)
             still = reference.picture[:, 0]
             prior = prior_picture(reference, driving)
             boxes = batch.mouth_box.flatten(0, 1).to(device)
