@@ -61,9 +61,16 @@ class Kept:
 
 
 def file_state(path: Path) -> list[Any]:
-    """Stands for a file's content: path, size and time of the last change."""
+    """Stands for a file's content wherever a copy of it lies: its name, size and digest."""
     state = path.stat()
-    return [str(path.absolute()), state.st_size, state.st_mtime_ns]
+    return [path.name, state.st_size, _digest(path, state.st_size, state.st_mtime_ns)]
+
+
+@cache
+def _digest(path: Path, _size: int, _mtime_ns: int) -> str:
+    """SHA-256 of a file, read once for each of its states."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @cache
