@@ -33,6 +33,11 @@ class FusingPace:
         self._wait_ms = _FIRST_WAIT_MS
         self._changed_ms: float | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether the machine has so little time that frames are drawn from one reference, though more could be had."""
+        return self.count == 1 < self.most
+
     def drew(self, took_ms: float, now_ms: float) -> None:
         """Learns that a frame took so long to draw from `count` references, at `now_ms`."""
         if self._changed_ms is None:

@@ -392,7 +392,8 @@ class Playback:
                 if self._heard_until_ms is not None:
                     self.known_after_ms.append(self._heard_until_ms - due.capture_ms)
                 ears = self.told or self._ears
-                if ears is not None:
+                # Listening takes a third of the time that drawing from one reference does, and brings less than fusing.
+                if ears is not None and not self._pace.is_busy:
                     with self.times.measure("listen"):
                         heard["audio"] = ears.at(due.capture_ms)
                 begin_ms, before = self._clock_ms(), self._picture

@@ -29,6 +29,14 @@ def test_where_one_reference_is_too_slow_it_stays_at_one() -> None:
     assert drawn[:20] == [3] * 20 and drawn[-1] == 1 and drawn == sorted(drawn, reverse=True)
 
 
+def test_a_machine_is_busy_where_it_could_fuse_and_does_not() -> None:
+    slow, idle, lone = FusingPace(2, FRAME_MS), FusingPace(2, FRAME_MS), FusingPace(1, FRAME_MS)
+    counts(slow, lambda count, _: 25.0 * count, 10)
+    counts(idle, lambda *_: 5.0, 10)
+    counts(lone, lambda *_: 35.0, 10)
+    assert (slow.is_busy, idle.is_busy, lone.is_busy) == (True, False, False)
+
+
 @pytest.mark.parametrize("most", [1, 2, 3])
 def test_never_more_than_are_named_nor_none(most: int) -> None:
     assert set(counts(FusingPace(most, FRAME_MS), lambda *_: 1.0, 20)) == {most}
