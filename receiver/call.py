@@ -255,6 +255,7 @@ class ReceiverCall:
             show=self.view.show,
             capacity=link.session.agreed.references,
             fuses=link.session.agreed.fuses,
+            fuses_at_first=self._settings.fuses_at_first,
             hears=self.sound.hears,
             ears=await asyncio.to_thread(self.sound.open_ears),
             told=self.sound.told_ears(),

@@ -35,11 +35,13 @@ class Chosen:
 
     Attributes:
         generator: warmed up.
-        fuses: from how many references it draws one frame in time, at most.
+        fuses: from how many references to draw one frame, at most.
+        fuses_at_first: from how many it was found to draw one in time, before a call.
     """
 
     generator: Generator
     fuses: int
+    fuses_at_first: int
 
 
 def check_fused(fused: int) -> None:
@@ -96,8 +98,10 @@ def choose_generator(
     sys.stderr.write(
         f"{program}: drawing by {generator.name}, {draw_ms:.0f} ms a frame on {generator.provider}\n"
     )
-    fuses = fused or _fused_in_time(model, generator, size, draw_ms, _SHARE_FOR_FUSING * 1000 / rate_fps)
-    return Chosen(generator, fuses if generator.fuses else 1)
+    if not generator.fuses:
+        return Chosen(generator, 1, 1)
+    in_time = _fused_in_time(model, generator, size, draw_ms, _SHARE_FOR_FUSING * 1000 / rate_fps)
+    return Chosen(generator, fused or MAX_FUSED, min(fused or in_time, in_time))
 
 
 def _fused_in_time(
@@ -105,7 +109,7 @@ def _fused_in_time(
 ) -> int:
     """From how many references a frame can be drawn in `affordable_ms`."""
     count = 1
-    while generator.fuses and count < MAX_FUSED and draw_ms <= affordable_ms:
+    while count < MAX_FUSED and draw_ms <= affordable_ms:
         draw_ms = _draw_ms(model, generator, count + 1, size=size)
         count += draw_ms <= affordable_ms
     return count

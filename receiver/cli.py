@@ -76,7 +76,7 @@ class ReceiveOptions:
         "auto", "how a processor computes them; auto: what is fastest here", choices=PRECISION_CHOICES
     )
     fused: int = option(
-        0, "pictures to draw one frame from, at most 3; 0: as many as are in time", metavar="K"
+        0, "pictures to draw one frame from, at most 3, and fewer while there is no time; 0: 3", metavar="K"
     )
     size: int = option(
         CROP_SIZE,
@@ -183,7 +183,7 @@ def _receive(options: ReceiveOptions) -> int:
             return speaker
 
         call = ReceiverCall(
-            replace(settings, fuses=chosen.fuses),
+            replace(settings, fuses=chosen.fuses, fuses_at_first=chosen.fuses_at_first),
             model,
             chosen.generator,
             reference,

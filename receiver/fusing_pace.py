@@ -21,13 +21,17 @@ class FusingPace:
     Attributes:
         most: from how many references a frame is drawn at most.
         frame_ms: from frame to frame.
+        first: from how many to begin with, if not from the most.
     """
 
     most: int
     frame_ms: float
+    first: int | None = None
 
     def __post_init__(self) -> None:
-        self.count = self.most  # from how many references the next frame is drawn
+        self.count = min(
+            self.first or self.most, self.most
+        )  # from how many references the next frame is drawn
         self._mean_ms = 0.0
         self._drawn = 0
         self._wait_ms = _FIRST_WAIT_MS

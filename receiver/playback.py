@@ -115,6 +115,7 @@ class Playback:
         show: Callable[[ShownPicture], None],
         capacity: int = 1,
         fuses: int = 1,
+        fuses_at_first: int | None = None,
         record_plain: bool = False,
         hears: bool = False,
         ears: Ears | None = None,
@@ -132,6 +133,7 @@ class Playback:
             show: takes each picture, on the drawing thread; must not block.
             capacity: how many references are held.
             fuses: from how many of them one frame is drawn, at most.
+            fuses_at_first: from how many the first is; as many as at most if None.
             record_plain: whether the recording has no sign on pictures that are held.
             hears: whether there is sound, which somebody fetches with `voice.fill`.
             ears: what the networks listen with; None for networks that do not.
@@ -149,7 +151,7 @@ class Playback:
         self.changes: deque[StateChange] = deque(maxlen=_KEPT_CHANGES)
         self._memory: ReferenceMemory[Reconstructor] = ReferenceMemory(capacity)
         self._memory.admit(0, reconstructor)
-        self._pace = FusingPace(fuses, 1000 / rate_fps)
+        self._pace = FusingPace(fuses, 1000 / rate_fps, fuses_at_first)
         # From how many references each frame was drawn.
         self.drawn_from: deque[int] = deque(maxlen=_KEPT)
         # Frames that were on their way may still name the one that was given up last.

@@ -20,6 +20,7 @@ class ReceiveSettings:
         record_path: the recording, or None.
         references: how many pictures of the sender to hold.
         fuses: from how many of them to draw one frame, at most.
+        fuses_at_first: from how many to begin with; as many as at most if None.
         remember: name under which they are kept for the next call, or None.
         record_plain: whether the recording has no sign on pictures that are held.
         size: side of the pictures to show, 256 or 512.
@@ -31,6 +32,7 @@ class ReceiveSettings:
     record_path: Path | None
     references: int = DEFAULT_CAPACITY
     fuses: int = 1
+    fuses_at_first: int | None = None
     remember: str | None = None
     record_plain: bool = False
     size: int = CROP_SIZE

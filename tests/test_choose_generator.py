@@ -90,14 +90,15 @@ def test_what_was_asked_for_is_taken_however_slow(capsys: pytest.CaptureFixture[
 )
 @pytest.mark.usefixtures("networks_ms")
 def test_a_frame_is_drawn_from_as_many_references_as_are_in_time(rate_fps: float, fuses: int) -> None:
-    def chosen(draw: str, fused: int = 0) -> int:
-        return choose_generator(
+    def chosen(draw: str, fused: int = 0) -> tuple[int, int]:
+        found = choose_generator(
             MODEL, draw, None, fused=fused, provider="cpu", rate_fps=rate_fps, program="headgan-recv"
-        ).fuses
+        )
+        return found.fuses, found.fuses_at_first
 
-    assert chosen("auto") == fuses
-    assert chosen("auto", 2) == 2
-    assert chosen("geometry", 2) == 1  # it cannot
+    assert chosen("networks") == (3, fuses)
+    assert chosen("networks", 2) == (2, min(2, fuses))
+    assert chosen("geometry", 2) == (1, 1)  # it cannot
 
 
 def test_the_time_that_counts_is_that_of_a_whole_drawing() -> None:

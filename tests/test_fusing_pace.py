@@ -29,6 +29,13 @@ def test_where_one_reference_is_too_slow_it_stays_at_one() -> None:
     assert drawn[:20] == [3] * 20 and drawn[-1] == 1 and drawn == sorted(drawn, reverse=True)
 
 
+def test_a_machine_that_was_busy_before_the_call_fuses_once_it_is_not() -> None:
+    pace = FusingPace(3, FRAME_MS, 1)
+    assert pace.is_busy
+    drawn = counts(pace, lambda count, _: 3.0 * count, 30)
+    assert drawn[0] == 1 and drawn[-1] == 3 and drawn == sorted(drawn)
+
+
 def test_a_machine_is_busy_where_it_could_fuse_and_does_not() -> None:
     slow, idle, lone = FusingPace(2, FRAME_MS), FusingPace(2, FRAME_MS), FusingPace(1, FRAME_MS)
     counts(slow, lambda count, _: 25.0 * count, 10)
