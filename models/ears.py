@@ -65,12 +65,16 @@ class Ears:
 
     def at(self, frame_ms: float) -> NDArray[np.float32] | None:
         """Float32 [300] for the frame that was captured then; None before anything was heard."""
+        self.follow(frame_ms)
+        return self._features.at(frame_ms) if self._has_heard else None
+
+    def follow(self, frame_ms: float) -> None:
+        """Keeps up with what was said until then, where nobody has the time to ask for it."""
         until_ms = self._features.wants_until_ms(frame_ms)
         with self._lock:
             while (piece := self._next_piece(until_ms)) is not None:
                 self._features.push(*piece)
                 self._has_heard = True
-        return self._features.at(frame_ms) if self._has_heard else None
 
     def _next_piece(self, until_ms: float) -> tuple[NDArray[np.float32], float] | None:
         """The next 40 ms of sound, and when they began; None if they are not wanted yet, or nothing has come."""

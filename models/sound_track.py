@@ -62,7 +62,7 @@ class SoundTrack:
         samples = np.asarray(samples, np.float32)
         late_ms = start_ms - self.until_ms
         if self._pushed and late_ms > _MAX_DRIFT_MS:
-            self._append(np.zeros(round(late_ms * self._rate / 1000), np.float32))
+            self._append_silence(round(late_ms * self._rate / 1000))
         elif self._pushed and late_ms < -_MAX_DRIFT_MS:
             known = round(-late_ms * self._rate / 1000)
             samples, start_ms = samples[known:], start_ms + 1000 * known / self._rate
@@ -84,6 +84,17 @@ class SoundTrack:
             at = first - (end - count)
             found[at : at + last - first] = known[first:last]
         return found
+
+    def _append_silence(self, count: int) -> None:
+        """Appends so many samples at `rate`; of those that would be forgotten at once nothing is computed."""
+        if self._keep is not None:
+            ratio = self._rate // SAMPLE_RATE
+            skipped = max(0, count // ratio - self._keep - SAMPLE_RATE)
+            self._pushed += ratio * skipped
+            self._forgotten += skipped
+            count -= ratio * skipped
+        for begin in range(0, count, self._rate):
+            self._append(np.zeros(min(self._rate, count - begin), np.float32))
 
     def _append(self, samples: NDArray[np.float32]) -> None:
         self._pushed += len(samples)

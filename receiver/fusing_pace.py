@@ -29,9 +29,8 @@ class FusingPace:
     first: int | None = None
 
     def __post_init__(self) -> None:
-        self.count = min(
-            self.first or self.most, self.most
-        )  # from how many references the next frame is drawn
+        # From how many references the next frame is drawn.
+        self.count = min(self.first or self.most, self.most)
         self._mean_ms = 0.0
         self._drawn = 0
         self._wait_ms = _FIRST_WAIT_MS

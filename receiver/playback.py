@@ -395,7 +395,10 @@ class Playback:
                     self.known_after_ms.append(self._heard_until_ms - due.capture_ms)
                 ears = self.told or self._ears
                 # Listening takes a third of the time that drawing from one reference does, and brings less than fusing.
-                if ears is not None and not self._pace.is_busy:
+                if self._pace.is_busy:
+                    if self._ears is not None:
+                        self._ears.follow(due.capture_ms)
+                elif ears is not None:
                     with self.times.measure("listen"):
                         heard["audio"] = ears.at(due.capture_ms)
                 begin_ms, before = self._clock_ms(), self._picture

@@ -298,6 +298,20 @@ def test_a_sender_hears_what_it_sent_without_its_voice(
     np.testing.assert_array_equal(Drawn.heard[1]["audio"], known(receiver.at(2000.0)))
 
 
+def test_who_only_follows_hears_the_same_later(voice: NDArray[np.float32]) -> None:
+    frames = VoiceEncoder(12).encode(voice[: 2 * RATE], 0.0)
+    always, later = ears.Ears(Vowels()), ears.Ears(Vowels())
+    for frame in frames:
+        always.push(frame)
+        later.push(frame)
+    for frame_ms in range(0, 1600, 40):
+        expected = always.at(frame_ms)
+        if frame_ms < 1400:
+            later.follow(frame_ms)
+        else:
+            np.testing.assert_array_equal(known(later.at(frame_ms)), known(expected))
+
+
 def test_a_pause_is_not_waited_for(voice: NDArray[np.float32]) -> None:
     listening = ears.Ears(Vowels())
     assert listening.knows(0.0)

@@ -215,7 +215,7 @@ def test_a_sharp_warp_is_bicubic_and_stays_a_picture() -> None:
     picture = rng.integers(0, 256, (SIZE, SIZE, 3)).astype(np.uint8)
     planes = torch.from_numpy(picture.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1)[None]
     pixels = rng.uniform(-4, SIZE + 3, (SIZE, SIZE, 2)).astype(np.float32)
-    pixels = np.round(32 * pixels) / 32  # the places that OpenCV knows
+    pixels = (np.round(32 * pixels) / 32).astype(np.float32)  # the places that OpenCV knows
     grid = torch.from_numpy((2 * pixels + 1) / SIZE - 1)[None]
     expected = cv2.remap(picture, pixels, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     warped = (warp_sharply(planes, grid)[0].permute(1, 2, 0).numpy() + 1) * 127.5

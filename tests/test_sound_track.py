@@ -1,5 +1,7 @@
 """Sound that comes in blocks: any stretch of it, the same however it was cut, at the right time."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -101,3 +103,24 @@ def test_old_sound_is_forgotten() -> None:
 def test_other_rates_are_refused() -> None:
     with pytest.raises(UsageError, match="44100 Hz: convert it to 16000 or 48000"):
         SoundTrack(44_100)
+
+
+@pytest.mark.parametrize("rate", [16_000, 48_000])
+@pytest.mark.parametrize("missing_ms", [100.0, 2500.0, 3_600_000.0])
+def test_a_long_silence_is_not_computed_and_sounds_as_if_it_were(rate: int, missing_ms: float) -> None:
+    rng = np.random.default_rng(0)
+    blocks = rng.uniform(-1, 1, (2, rate // 25)).astype(np.float32)
+    track, whole = SoundTrack(rate, keep_ms=1000), SoundTrack(rate)
+    track.push(blocks[0], 0.0)
+    began_s = time.process_time()
+    track.push(blocks[1], 40.0 + missing_ms)
+    assert time.process_time() - began_s < 2.0
+    end_ms = 80.0 + missing_ms
+    assert track.until_ms == pytest.approx(end_ms)
+    if missing_ms < 60_000:
+        whole.push(blocks[0], 0.0)
+        whole.push(blocks[1], 40.0 + missing_ms)
+        np.testing.assert_array_equal(track.before(end_ms, 16_000), whole.before(end_ms, 16_000))
+    heard = track.before(end_ms, 16_000)
+    assert not heard[: -640 - 64].any() or missing_ms < 1000
+    assert np.abs(heard[-600:]).max() > 0.5
