@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -127,7 +128,33 @@ def test_references_are_prepared_once_and_not_kept_for_ever(
         at.now_ms += 1000
         at.look(number, number=number)
     # The second made room for the third.
-    assert [at.references.index(one) for one in prepared] == [0, 1, 2, 1]
+    pictures = [id(one.picture_rgb) for one in at.references]
+    assert [pictures.index(id(one.picture_rgb)) for one in prepared] == [0, 1, 2, 1]
+
+
+def test_what_drift_bends_towards_a_hand_is_not_taken_for_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the frame's drift nor that of a reference has a part in the comparison."""
+    seen: list[FaceParams] = []
+
+    class Seeing(Echo):
+        def __init__(self, model: MorphableModel, generator: Generator, reference: ReferenceImage) -> None:
+            super().__init__(model, generator, reference)
+            seen.append(reference.params)
+
+        def draw(self, params: FaceParams) -> NDArray[np.uint8]:
+            seen.append(params)
+            return super().draw(params)
+
+    monkeypatch.setattr("headgan.sender.closed_loop.Reconstructor", Seeing)
+    at = Loop()
+    bent = replace(FACE, drift=np.full_like(FACE.drift, 3))
+    at.references[0] = ReferenceImage(picture(0), IDENTITY, bent)
+    at.loop.look(AnalysedFrame(picture(0), bent), at.references)
+    deadline_s = time.monotonic() + 10
+    while at.loop.is_comparing and time.monotonic() < deadline_s:
+        time.sleep(0.005)
+    at.loop.close()
+    assert len(seen) == 2 and not any(params.drift.any() for params in seen)
 
 
 def test_without_a_face_nothing_is_compared_and_nothing_is_untrue(at: Loop) -> None:
