@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from onnxruntime import SessionOptions
 from tqdm import tqdm
 
@@ -139,7 +138,7 @@ def _is_same(frame: ReadFrame, before: ReadFrame) -> bool:
     one, two = frame.params, before.params
     if one is None or two is None or frame.references != before.references:
         return False
-    return np.array_equal(one.to_array(), two.to_array()) and np.array_equal(one.drift, two.drift)
+    return one.is_same(two)
 
 
 def _stages(times: StageTimes, parts: StageTimes, frames: int) -> dict[str, dict[str, float | None]]:

@@ -84,6 +84,10 @@ class FaceParams:
         expression, camera, gaze = np.split(values, [EXPRESSION_SIZE, EXPRESSION_SIZE + CAMERA_SIZE])
         return cls(expression, camera, gaze)
 
+    def is_same(self, other: "FaceParams") -> bool:
+        """Whether all numbers are those of `other`, the drift among them: both are drawn alike."""
+        return np.array_equal(self.to_array(), other.to_array()) and np.array_equal(self.drift, other.drift)
+
     def fault(self) -> str | None:
         """What makes these numbers no face that could be sent, in words; None if nothing does."""
         if not np.all(np.abs(self.to_array()) <= _MAX_VALUE):

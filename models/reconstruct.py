@@ -93,8 +93,7 @@ class _Seen:
             self.audio is None or other.audio is None or not np.array_equal(self.audio, other.audio)
         ):
             return False
-        one, two = self.params, other.params
-        return np.array_equal(one.to_array(), two.to_array()) and np.array_equal(one.drift, two.drift)
+        return self.params.is_same(other.params)
 
 
 class Reconstructor:

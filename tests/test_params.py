@@ -1,5 +1,7 @@
 """Face parameters: 149 bytes that never change their meaning, and nothing else is taken for them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -148,3 +150,12 @@ def test_identity_that_does_not_fit_is_refused() -> None:
     for value in (np.nan, np.inf, 1001):
         with pytest.raises(WireError, match="not a number or out of range"):
             parse_identity(identity_to_bytes(np.array([0, value, 0], np.float32)), 3)
+
+
+@pytest.mark.parametrize("part", ["expression", "camera", "gaze", "drift"])
+def test_faces_are_the_same_if_all_their_numbers_are(part: str) -> None:
+    one = FaceParams.from_array(np.linspace(-1, 1, PARAMS_SIZE, dtype=np.float32))
+    changed = getattr(one, part).copy()
+    assert one.is_same(replace(one, **{part: changed}))
+    changed.flat[-1] += 1
+    assert not one.is_same(replace(one, **{part: changed}))
