@@ -19,6 +19,13 @@ def test_all_singular_values_come_near_one(shape: tuple[int, int]) -> None:
     assert values.median() > 0.6
 
 
+def test_matrices_that_are_stacked_are_made_even_each_for_itself() -> None:
+    torch.manual_seed(0)
+    stack = torch.randn(3, 16, 40) * torch.tensor([1.0, 1e-3, 30.0])[:, None, None]
+    alone = torch.stack([orthogonalised(matrix) for matrix in stack])
+    torch.testing.assert_close(orthogonalised(stack), alone)
+
+
 def network() -> nn.Sequential:
     torch.manual_seed(0)
     return nn.Sequential(

@@ -1,11 +1,13 @@
 """Training: batches come back the same, geometry moves with the pictures, runs go on where they stopped."""
 
+import itertools
 import json
 import os
 import subprocess
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -317,6 +319,27 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(data: Path, tmp_path: Path)
     assert load_checkpoint(tmp_path / "parts" / "last.pt").step == 4
 
 
+def test_a_run_ends_when_its_time_is_over_and_its_rate_falls_until_then(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = itertools.count(step=12.0)
+    monkeypatch.setattr("headgan.models.train.trainer.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    rates: list[float] = []
+    trainer = make_trainer(
+        data,
+        tmp_path,
+        replace(
+            TINY,
+            optimiser=OptimiserConfig(rate=1e-3, warm_up=1, decay=1.0),
+            run=replace(TINY.run, steps=1000, minutes=1.0, checkpoint_minutes=100, validate_minutes=100),
+        ),
+    )
+    monkeypatch.setattr(trainer, "_average", lambda: rates.append(trainer._rate_factor()))
+    trainer.run()
+    assert rates == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2])
+    assert load_checkpoint(tmp_path / "last.pt").hours == pytest.approx(1 / 60)
+
+
 def test_training_lowers_the_loss(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On one batch, over and over."""
     draw = BatchMaker.__getitem__
@@ -501,6 +524,7 @@ def test_a_configuration_survives_as_a_dictionary() -> None:
         "[data]\nwindow = 100",
         "[data]\nwindow = 128\n[run]\nsize = 128",
         "[run]\nsteps = 0",
+        "[run]\nminutes = -1",
         "[loss]\nmask = 10",
         "[optimiser]\ndecay = 2",
     ],

@@ -62,6 +62,10 @@ class Batch:
         """On `device`."""
         return Batch(*(getattr(self, item.name).to(device, non_blocking=True) for item in fields(self)))
 
+    def pin_memory(self) -> "Batch":
+        """In memory that a GPU copies from by itself; a data loader calls this."""
+        return Batch(*(getattr(self, item.name).pin_memory() for item in fields(self)))
+
     @property
     def heard(self) -> Tensor | None:
         """[B T, 300], what each frame hears, or None for silence."""

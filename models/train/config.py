@@ -145,6 +145,7 @@ class RunConfig:
 
     Attributes:
         steps: of the generator.
+        minutes: the run ends after so much training at the latest, and its rate falls with time; 0, steps alone count.
         seed: of everything random.
         size: pictures are trained at this side, 256 or less.
         bf16: whether convolutions run in bfloat16 where that is faster; it is measured at the start.
@@ -154,6 +155,7 @@ class RunConfig:
     """
 
     steps: int = 100_000
+    minutes: float = 0.0
     seed: int = 0
     size: int = 256
     bf16: bool = True
@@ -203,8 +205,15 @@ class TrainConfig:
             raise UsageError(f"[run] size {run.size}: 256, 128, 64 or 32")
         if self.loss.mask and self.network.family != "paper":
             raise UsageError("[loss] mask: only the F of [network] family = 'paper' has a mask; leave it out")
-        if run.steps < 1 or not 0 <= self.optimiser.decay <= 1 or not 0 <= data.held_out < 1:
-            raise UsageError("[run] steps is at least 1, [optimiser] decay and [data] held_out are shares")
+        if (
+            run.steps < 1
+            or run.minutes < 0
+            or not 0 <= self.optimiser.decay <= 1
+            or not 0 <= data.held_out < 1
+        ):
+            raise UsageError(
+                "[run] steps is at least 1, minutes at least 0, [optimiser] decay and [data] held_out are shares"
+            )
 
 
 def hears(network: NetConfig, data: DataConfig) -> bool:

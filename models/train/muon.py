@@ -41,42 +41,56 @@ class Muon(torch.optim.Optimizer):
         """One step from the gradients that are there; closures are not supported."""
         del closure
         for group in self.param_groups:
-            change = self._matrix_step if group["is_matrix"] else self._adam_step
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    parameter.add_(change(parameter, group), alpha=-group["lr"])
+            seen = [parameter for parameter in group["params"] if parameter.grad is not None]
+            if not seen:
+                continue
+            changes = self._matrix_changes(seen) if group["is_matrix"] else self._adam_changes(seen, group)
+            torch._foreach_add_(seen, changes, alpha=-group["lr"])
 
-    def _matrix_step(self, parameter: Tensor, _group: dict[str, Any]) -> Tensor:
-        gradient = parameter.grad
-        assert gradient is not None  # Checked by `step`.
-        state = self.state[parameter]
-        if not state:
-            state["exp_avg"] = torch.zeros_like(parameter)
-        state["exp_avg"].lerp_(gradient, 1 - _MOMENTUM)
-        ahead = gradient.lerp(state["exp_avg"], _MOMENTUM)
-        matrix = ahead.reshape(len(ahead), -1)  # [out, in k k]
-        scale = _STEP_OF_ADAM * max(matrix.shape) ** 0.5
-        change: Tensor = scale * orthogonalised(matrix).reshape(parameter.shape)
-        return change
+    def _matrix_changes(self, parameters: list[Tensor]) -> list[Tensor]:
+        gradients, means = _gradients(parameters), self._moments(parameters, "exp_avg")
+        torch._foreach_lerp_(means, gradients, 1 - _MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, means, _MOMENTUM)
+        # Layers of one shape go together: a GPU has as much to do with one call as with twenty.
+        of_shape: dict[torch.Size, list[int]] = {}
+        for index, parameter in enumerate(parameters):
+            of_shape.setdefault(parameter.shape, []).append(index)
+        changes = list(ahead)
+        for shape, indices in of_shape.items():
+            matrices = torch.stack(
+                [ahead[index].reshape(shape[0], -1) for index in indices]
+            )  # [n, out, in k k]
+            scale = _STEP_OF_ADAM * max(matrices.shape[1:]) ** 0.5
+            for index, change in zip(indices, scale * orthogonalised(matrices), strict=True):
+                changes[index] = change.reshape(shape)
+        return changes
 
-    def _adam_step(self, parameter: Tensor, group: dict[str, Any]) -> Tensor:
-        gradient = parameter.grad
-        assert gradient is not None  # Checked by `step`.
-        state = self.state[parameter]
-        if not state:
-            state |= {
-                "step": 0,
-                "exp_avg": torch.zeros_like(parameter),
-                "exp_avg_sq": torch.zeros_like(parameter),
-            }
+    def _adam_changes(self, parameters: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        gradients = _gradients(parameters)
+        means, squares = self._moments(parameters, "exp_avg"), self._moments(parameters, "exp_avg_sq")
+        steps = []
+        for parameter in parameters:
+            state = self.state[parameter]
+            state["step"] = state.get("step", 0) + 1
+            steps.append(state["step"])
         first, second = group["betas"]
-        state["step"] += 1
-        state["exp_avg"].lerp_(gradient, 1 - first)
-        state["exp_avg_sq"].lerp_(gradient.square(), 1 - second)
-        mean = state["exp_avg"] / (1 - first ** state["step"])
-        size = (state["exp_avg_sq"] / (1 - second ** state["step"])).sqrt()
-        change: Tensor = mean / (size + 1e-8)
-        return change
+        torch._foreach_lerp_(means, gradients, 1 - first)
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - second)
+        sizes = torch._foreach_sqrt(torch._foreach_div(squares, [1 - second**step for step in steps]))
+        torch._foreach_add_(sizes, 1e-8)
+        changes = torch._foreach_div(torch._foreach_div(means, [1 - first**step for step in steps]), sizes)
+        return list(changes)
+
+    def _moments(self, parameters: list[Tensor], name: str) -> list[Tensor]:
+        """The moment `name` of each, zeros at first."""
+        for parameter in parameters:
+            if name not in self.state[parameter]:
+                self.state[parameter][name] = torch.zeros_like(parameter)
+        return [self.state[parameter][name] for parameter in parameters]
+
+
+def _gradients(parameters: list[Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in parameters if parameter.grad is not None]
 
 
 def muon_for(module: nn.Module, rate: float, betas: tuple[float, float]) -> Muon:
@@ -98,13 +112,13 @@ def muon_for(module: nn.Module, rate: float, betas: tuple[float, float]) -> Muon
 
 
 def orthogonalised(matrix: Tensor) -> Tensor:
-    """`matrix` [m, n] with its singular values near one (0.7 to 1.2), by Newton-Schulz iterations."""
+    """Matrices [..., m, n] with their singular values near one (0.7 to 1.2), by Newton-Schulz iterations."""
     a, b, c = _QUINTIC
-    is_tall = matrix.shape[0] > matrix.shape[1]
-    x = matrix.T if is_tall else matrix
-    x = x / (x.norm() + 1e-12)
+    is_tall = matrix.shape[-2] > matrix.shape[-1]
+    x = matrix.mT if is_tall else matrix
+    x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-12)
     for _ in range(_ITERATIONS):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    result: Tensor = x.T if is_tall else x
+    result: Tensor = x.mT if is_tall else x
     return result

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
@@ -90,7 +91,7 @@ class Trainer:
             )
 
     def run(self, should_stop: Callable[[], bool] = lambda: False) -> None:
-        """Trains to the last step or until `should_stop`."""
+        """Trains to the last step, until its time is over or `should_stop`."""
         config, first = self._config, self._place.is_first
         validation = self._validation() if first else None
         log = ProgressLog(self._folder) if first else None
@@ -104,10 +105,10 @@ class Trainer:
                 losses.add(self._train_step(batch))
                 total.update()
                 now = time.monotonic()
-                self.hours = hours_before + (now - began) / 3600
+                self.hours = self._latest(hours_before + (now - began) / 3600)
                 if log is not None and self.step % _REPORT_STEPS == 0:
                     log.losses(self.step, self.hours, losses.take())
-                stop = self._agree(should_stop() or self.step >= config.run.steps)
+                stop = self._agree(should_stop() or self._done() >= 1)
                 if first and (stop or now - saved > 60 * config.run.checkpoint_minutes):
                     self._save()
                     saved = now
@@ -158,7 +159,7 @@ class Trainer:
         loss = torch.stack(list(terms.values())).sum()
         if not torch.isfinite(loss):
             raise UsageError(
-                f"step {self.step}: the loss is {float(loss)}; lower [optimiser] rate and start again from "
+                f"step {self.step}: the loss is {float(loss.detach())}; lower [optimiser] rate and start again from "
                 f"{self._folder / 'last.pt'}"
             )
         self._optimisers[0].zero_grad()
@@ -194,18 +195,23 @@ class Trainer:
     def _average(self) -> None:
         """Moves the averaged weights a little towards the new ones; faster in the first steps."""
         decay = min(self._config.optimiser.ema, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mine, new in zip(
-                self._ema.state_dict().values(), self._generator.state_dict().values(), strict=True
-            ):
-                mine.lerp_(new, 1 - decay) if mine.is_floating_point() else mine.copy_(new)
+        average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(list(self._ema.parameters()), list(self._generator.parameters()), self.step)
+        for mine, new in zip(self._ema.buffers(), self._generator.buffers(), strict=True):
+            mine.copy_(new)
+
+    def _done(self) -> float:
+        """The share of the run that is done, of its steps or of its time."""
+        run = self._config.run
+        share = self.step / run.steps
+        return max(share, 60 * self.hours / run.minutes) if run.minutes else share
 
     def _rate_factor(self) -> float:
-        """Rises from nothing over the warm-up, falls to nothing over the last share of the steps."""
-        optimiser, steps = self._config.optimiser, self._config.run.steps
+        """Rises from nothing over the warm-up, falls to nothing over the last share of the run."""
+        optimiser = self._config.optimiser
         rise = (self.step + 1) / max(optimiser.warm_up, 1)
-        fall = (steps - self.step) / max(steps * optimiser.decay, 1)
-        return min(1.0, rise, fall)
+        fall = (1 - self._done()) / max(optimiser.decay, 1 / self._config.run.steps)
+        return max(0.0, min(1.0, rise, fall))
 
     def _make_optimisers(self) -> list[torch.optim.Optimizer]:
         settings = self._config.optimiser
@@ -274,6 +280,14 @@ class Trainer:
             self._ema.begin_to_hear()
         if checkpoint.objective.keys() == self._objective.state_dict().keys():
             self._objective.load_state_dict(checkpoint.objective)
+
+    def _latest(self, hours: float) -> float:
+        """The most hours of any process where they matter: all have to train at one rate."""
+        if self._place.world == 1 or not self._config.run.minutes:
+            return hours
+        clock = torch.tensor(hours, dtype=torch.float64, device=self._place.device)
+        dist.all_reduce(clock, dist.ReduceOp.MAX)
+        return float(clock)
 
     def _agree(self, wish: bool) -> bool:
         """Whether any process has the wish, to stop for example: all have to do the same at the same step."""
