@@ -58,8 +58,8 @@ def gpu_providers(path: Path, provider: str) -> list[Provider]:
 
 def tensorrt_options(folder: Path, *, is_half: bool) -> dict[str, str]:
     """Options of TensorRT whose engines are kept in `folder`."""
+    # No card is named, here and for CUDA: the first is taken, and since 1.26 onnxruntime warns if one is.
     return {
-        "device_id": "0",
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(folder),
         "trt_timing_cache_enable": "1",
@@ -73,7 +73,6 @@ def tensorrt_options(folder: Path, *, is_half: bool) -> dict[str, str]:
 
 def _cuda_options() -> dict[str, str]:
     return {
-        "device_id": "0",
         # Shapes never change: the search is done once, while a call begins.
         "cudnn_conv_algo_search": "EXHAUSTIVE",
         "cudnn_conv_use_max_workspace": "1",
