@@ -139,13 +139,23 @@ def telling_of_engine(path: Path) -> Iterator[None]:
         log.info("built in %.0f s; the next start takes it from %s", time.monotonic() - began_s, folder)
 
 
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """Keeps what onnxruntime prints from stdout, where results go, and logs it."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            yield
+    finally:
+        if said.getvalue():
+            log.debug("%s", said.getvalue().strip())
+
+
 def find_libraries(provider: str) -> None:
     """Loads NVIDIA's libraries where pip has installed them, which the system's loader does not know of."""
     if hasattr(onnxruntime, "preload_dlls"):
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):  # results go to stdout, and this is none
+        with heard():
             onnxruntime.preload_dlls()
-        log.debug("%s", said.getvalue())
     spec = importlib.util.find_spec("tensorrt_libs") if provider == TENSORRT else None
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         # The parser needs the first.

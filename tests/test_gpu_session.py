@@ -391,3 +391,24 @@ def test_where_no_card_works_the_halves_are_taken_as_on_a_processor(monkeypatch:
     monkeypatch.setattr(frame_graphs, "is_processor_alone", lambda: False)
     graph, name = frame_graphs.open_frame_graph(weights_path("live.onnx"), "auto")
     assert name == "cpu" and isinstance(graph, CutFrameGraph)
+
+
+def test_what_onnxruntime_prints_is_no_result(
+    cached: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    real = onnxruntime.InferenceSession
+
+    def falls_back(path: str, options: object, providers: list[object]) -> onnxruntime.InferenceSession:
+        if providers != [CPU]:
+            print("*** EP Error ***")  # noqa: T201
+        return real(path, options, providers=[CPU])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", falls_back)
+    caplog.set_level(logging.DEBUG)
+    _, name = runtime.open_session(weights_path("prior.onnx"), "auto")
+    assert name == "cpu" and not capsys.readouterr().out
+    assert "*** EP Error ***" in caplog.text
