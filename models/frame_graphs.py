@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headgan.models.cut_frames import COARSE_KEY, CutFrameGraph
 from headgan.models.drawn_frame import DrawnFrame
-from headgan.models.runtime import Session, open_session
+from headgan.models.runtime import Session, is_processor_alone, open_session
 from headgan.proto.errors import ModelError, UsageError
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -74,8 +74,14 @@ def open_frame_graph(
         UsageError: the provider is unknown or does not work on this machine, or there are no files of that precision.
     """
     flow_path, render_path = half_paths(path, precision)
+    whole = None
+    # A card takes a while to make a graph ready: it is not to do so for halves that something else will run.
+    if precision == "float32" and not tells_flow and not _is_processor(provider):
+        whole = _whole(path, provider)
+        if whole[1] != "cpu":
+            return whole
     if flow_path.exists() and render_path.exists():
-        flow, name = open_session(flow_path, provider)
+        flow, name = open_session(flow_path, provider if whole is None else "cpu")
         # Halves of another version are left alone: the whole does the same.
         if (name == "cpu" or tells_flow) and COARSE_KEY in flow.get_modelmeta().custom_metadata_map:
             render, _ = open_session(render_path, name)
@@ -86,6 +92,15 @@ def open_frame_graph(
             f"--precision {precision}: there is no {flow_path.name} for a processor; "
             "headgan export --precision int8 makes it"
         )
+    return whole or _whole(path, provider)
+
+
+def _is_processor(provider: str) -> bool:
+    """Whether that is known before anything is opened."""
+    return provider == "cpu" or (provider == "auto" and is_processor_alone())
+
+
+def _whole(path: Path, provider: str) -> tuple[FrameGraph, str]:
     session, name = open_session(path, provider, _OF_FRAME)
     return _WholeFrameGraph(_drawing(session, path)), name
 

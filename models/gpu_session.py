@@ -58,8 +58,8 @@ def gpu_providers(path: Path, provider: str) -> list[Provider]:
 
 def tensorrt_options(folder: Path, *, is_half: bool) -> dict[str, str]:
     """Options of TensorRT whose engines are kept in `folder`."""
+    # No card is named, here and for CUDA: the first is taken, and since 1.26 onnxruntime warns if one is.
     return {
-        "device_id": "0",
         "trt_engine_cache_enable": "1",
         "trt_engine_cache_path": str(folder),
         "trt_timing_cache_enable": "1",
@@ -73,7 +73,6 @@ def tensorrt_options(folder: Path, *, is_half: bool) -> dict[str, str]:
 
 def _cuda_options() -> dict[str, str]:
     return {
-        "device_id": "0",
         # Shapes never change: the search is done once, while a call begins.
         "cudnn_conv_algo_search": "EXHAUSTIVE",
         "cudnn_conv_use_max_workspace": "1",
@@ -140,13 +139,23 @@ def telling_of_engine(path: Path) -> Iterator[None]:
         log.info("built in %.0f s; the next start takes it from %s", time.monotonic() - began_s, folder)
 
 
+@contextlib.contextmanager
+def heard() -> Iterator[None]:
+    """Keeps what onnxruntime prints from stdout, where results go, and logs it."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            yield
+    finally:
+        if said.getvalue():
+            log.debug("%s", said.getvalue().strip())
+
+
 def find_libraries(provider: str) -> None:
     """Loads NVIDIA's libraries where pip has installed them, which the system's loader does not know of."""
     if hasattr(onnxruntime, "preload_dlls"):
-        said = io.StringIO()
-        with contextlib.redirect_stdout(said):  # results go to stdout, and this is none
+        with heard():
             onnxruntime.preload_dlls()
-        log.debug("%s", said.getvalue())
     spec = importlib.util.find_spec("tensorrt_libs") if provider == TENSORRT else None
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         # The parser needs the first.

@@ -14,6 +14,7 @@ from headgan.models.gpu_session import (
     BoundSession,
     find_libraries,
     gpu_providers,
+    heard,
     telling_of_engine,
 )
 from headgan.proto.errors import ModelError, UsageError
@@ -92,7 +93,8 @@ def _try_provider(path: Path, provider: str) -> Session:
         if provider in (TENSORRT, CUDA):
             find_libraries(provider)
             providers = list(gpu_providers(path, provider))
-        with telling_of_engine(path) if provider == TENSORRT else nullcontext():
+        # Where a library is missing, onnxruntime prints so and goes on with the next provider.
+        with telling_of_engine(path) if provider == TENSORRT else nullcontext(), heard():
             return onnxruntime.InferenceSession(str(path), options, providers=providers)
     except _load_errors() as exc:
         raise ModelError(f"{path} cannot be loaded by onnxruntime ({exc}); reinstall the package") from exc

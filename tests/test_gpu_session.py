@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from headgan.models import gpu_session, runtime
+from headgan.models import frame_graphs, generator, gpu_session, runtime
+from headgan.models.cut_frames import CutFrameGraph
 from headgan.models.frame_graphs import _OF_FRAME
 from headgan.models.gpu_session import (
     CPU,
@@ -364,3 +365,50 @@ def test_a_whole_generator_draws_the_same_bound(cached: Path, monkeypatch: pytes
     for _ in range(2):
         assert np.array_equal(bound.run(["picture"], feed)[0], plain.run(["picture"], feed)[0])
         feed["source_grid"] = feed["source_grid"][::-1]  # not laid out in a row
+
+
+@pytest.mark.parametrize(
+    ("tells_flow", "opened"),
+    [(False, ["live.onnx", "live.reference.onnx"]), (True, ["live.flow.onnx", "live.render.onnx"])],
+)
+def test_a_card_is_given_only_what_it_is_to_run(
+    tells_flow: bool, opened: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorRT would compile the rest for minutes."""
+    given: list[str] = []
+
+    def open_there(path: Path, *_: object) -> tuple[onnxruntime.InferenceSession, str]:
+        given.append(path.name)
+        return onnxruntime.InferenceSession(str(path), providers=[CPU]), "tensorrt"
+
+    for module in (frame_graphs, generator):
+        monkeypatch.setattr(module, "open_session", open_there)
+    assert generator.OnnxGenerator(provider="tensorrt", tells_flow=tells_flow).provider == "tensorrt"
+    assert given == [*dict.fromkeys([*opened, "live.reference.onnx"])]
+
+
+def test_where_no_card_works_the_halves_are_taken_as_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frame_graphs, "is_processor_alone", lambda: False)
+    graph, name = frame_graphs.open_frame_graph(weights_path("live.onnx"), "auto")
+    assert name == "cpu" and isinstance(graph, CutFrameGraph)
+
+
+def test_what_onnxruntime_prints_is_no_result(
+    cached: Path,  # noqa: ARG001
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    real = onnxruntime.InferenceSession
+
+    def falls_back(path: str, options: object, providers: list[object]) -> onnxruntime.InferenceSession:
+        if providers != [CPU]:
+            print("*** EP Error ***")  # noqa: T201
+        return real(path, options, providers=[CPU])
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", falls_back)
+    caplog.set_level(logging.DEBUG)
+    _, name = runtime.open_session(weights_path("prior.onnx"), "auto")
+    assert name == "cpu" and not capsys.readouterr().out
+    assert "*** EP Error ***" in caplog.text
