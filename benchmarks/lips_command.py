@@ -209,7 +209,8 @@ class _Meter:
     def _generators(self) -> tuple[OnnxGenerator, OnnxGenerator]:
         provider = self._options.provider
         geometry = OnnxGenerator(weights_path(PRIOR_GENERATOR), provider=provider)
-        return OnnxGenerator(self._options.model, provider=provider), geometry
+        networks = OnnxGenerator(self._options.model, provider=provider, in_halves=self._options.fused > 1)
+        return networks, geometry
 
 
 def _check(options: LipsOptions) -> None:

@@ -70,7 +70,7 @@ def bench_rate_distortion(options: RateDistortionOptions) -> int:
     clips = find_clips(options.clips)
     folder = make_folder(options.output)
     model = MorphableModel.load()
-    own = project_coders(model, OnnxGenerator(provider=options.provider))
+    own = project_coders(model, OnnxGenerator(provider=options.provider, in_halves=True))
     coders: list[Coder] = [*own, *classic]
     jobs = options.jobs or os.cpu_count() or 1
     how = Measuring(options.seconds, options.every, options.perceptual, jobs, options.provider)

@@ -156,7 +156,7 @@ class _Measuring:
 
     @cached_property
     def _generator(self) -> OnnxGenerator:
-        return OnnxGenerator(provider=self._options.provider, tells_flow=True)
+        return OnnxGenerator(provider=self._options.provider, in_halves=True)
 
 
 def _check(options: SizeOptions) -> None:

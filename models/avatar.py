@@ -83,7 +83,7 @@ class Avatar:
         """The person in a portrait; see `from_picture`."""
         check_size(size)
         model = MorphableModel.load()
-        opened = OnnxGenerator(generator, provider=provider, tells_flow=size > CROP_SIZE)
+        opened = OnnxGenerator(generator, provider=provider, in_halves=size > CROP_SIZE)
         return cls(model, opened, portrait.as_reference(model), size)
 
     @property

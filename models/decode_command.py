@@ -56,7 +56,7 @@ def decode_file(options: DecodeOptions) -> int:
     for flag, seconds in (("--from", options.start), ("--to", options.end)):
         if seconds is not None and not 0 <= seconds < _MAX_SECONDS:
             raise UsageError(f"{flag} {seconds:g}: give seconds, 0 or more")
-    generator = OnnxGenerator(options.generator, provider=options.provider)
+    generator = OnnxGenerator(options.generator, provider=options.provider, in_halves=options.fused > 1)
     result = decode_to_video(
         options.file,
         options.output,

@@ -59,7 +59,7 @@ class FrameGraph(Protocol):
 
 
 def open_frame_graph(
-    path: Path, provider: str, precision: str = "float32", *, tells_flow: bool = False
+    path: Path, provider: str, precision: str = "float32", *, in_halves: bool = False
 ) -> tuple[FrameGraph, str]:
     """What draws with `path`, and what runs it, in words.
 
@@ -67,7 +67,8 @@ def open_frame_graph(
         path: the whole frame graph; the halves beside it are taken where that is faster.
         provider: see `open_session`.
         precision: one of `PRECISIONS`, for a processor.
-        tells_flow: whether to take the halves on any provider, as only they tell what flow F found.
+        in_halves: whether to take the halves on any provider: only they draw from several references, and tell what
+            flow F found.
 
     Raises:
         ModelError: a file is missing or damaged, or draws no picture.
@@ -76,14 +77,14 @@ def open_frame_graph(
     flow_path, render_path = half_paths(path, precision)
     whole = None
     # A card takes a while to make a graph ready: it is not to do so for halves that something else will run.
-    if precision == "float32" and not tells_flow and not _is_processor(provider):
+    if precision == "float32" and not in_halves and not _is_processor(provider):
         whole = _whole(path, provider)
         if whole[1] != "cpu":
             return whole
     if flow_path.exists() and render_path.exists():
         flow, name = open_session(flow_path, provider if whole is None else "cpu")
         # Halves of another version are left alone: the whole does the same.
-        if (name == "cpu" or tells_flow) and COARSE_KEY in flow.get_modelmeta().custom_metadata_map:
+        if (name == "cpu" or in_halves) and COARSE_KEY in flow.get_modelmeta().custom_metadata_map:
             render, _ = open_session(render_path, name)
             words = name if precision == "float32" else f"{name}, {precision}"
             return CutFrameGraph(flow, render, _speech_of(render)), words

@@ -153,7 +153,7 @@ class OnnxGenerator:
         *,
         provider: str = "auto",
         precision: str = "float32",
-        tells_flow: bool = False,
+        in_halves: bool = False,
     ) -> None:
         """Loads the graph, the one that ships if `path` is left out.
 
@@ -161,7 +161,8 @@ class OnnxGenerator:
             path: an ONNX file; the reference's graph beside it is taken too.
             provider: `auto`, `cpu`, `openvino`, `cuda` or `tensorrt`.
             precision: `float32`, or `int8`, in which a processor computes faster and a little less exactly.
-            tells_flow: whether frames of twice the size are wanted, for which the flow has to be known.
+            in_halves: whether pictures are wanted from several references, or at twice the size, which a whole graph
+                cannot draw: a card is given the halves then.
 
         Raises:
             ModelError: a file is missing, damaged, or asks for inputs that nobody has.
@@ -169,7 +170,7 @@ class OnnxGenerator:
         """
         path = path or weights_path(SHIPPED_GENERATOR)
         self._name = path.stem
-        self._frame_graph, self._provider = open_frame_graph(path, provider, precision, tells_flow=tells_flow)
+        self._frame_graph, self._provider = open_frame_graph(path, provider, precision, in_halves=in_halves)
         reference_path = path.with_suffix(".reference.onnx")
         self._reference_session = None
         if reference_path.exists():

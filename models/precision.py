@@ -47,7 +47,7 @@ def open_networks(
     provider: str = "auto",
     precision: str = "auto",
     *,
-    tells_flow: bool = False,
+    in_halves: bool = False,
 ) -> OnnxGenerator:
     """The networks in the precision that is wanted or, with `auto` and on a processor, draws fastest here.
 
@@ -56,20 +56,20 @@ def open_networks(
         path: see `OnnxGenerator`.
         provider: see `OnnxGenerator`.
         precision: one of `PRECISION_CHOICES`.
-        tells_flow: see `OnnxGenerator`.
+        in_halves: see `OnnxGenerator`.
 
     Raises:
         ModelError: a file is missing, damaged, or asks for inputs that nobody has.
         UsageError: the provider cannot be had on this machine, or the precision for this generator.
     """
     if precision != "auto":
-        return OnnxGenerator(path, provider=provider, precision=precision, tells_flow=tells_flow)
+        return OnnxGenerator(path, provider=provider, precision=precision, in_halves=in_halves)
     if provider != "cpu" and not (provider == "auto" and is_processor_alone()):
-        generator = OnnxGenerator(path, provider=provider, tells_flow=tells_flow)
+        generator = OnnxGenerator(path, provider=provider, in_halves=in_halves)
         if generator.provider != "cpu":
             return generator
     best = chosen_precision(model, path or weights_path(SHIPPED_GENERATOR))
-    return OnnxGenerator(path, provider="cpu", precision=best, tells_flow=tells_flow)
+    return OnnxGenerator(path, provider="cpu", precision=best, in_halves=in_halves)
 
 
 def chosen_precision(model: MorphableModel, path: Path, cache: Path | None = None) -> str:

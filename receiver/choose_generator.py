@@ -85,7 +85,8 @@ def choose_generator(
     if draw == "geometry" and path is None:
         generator = OnnxGenerator(geometry, provider=provider)
     else:
-        generator = open_networks(model, path, provider, precision, tells_flow=size > CROP_SIZE)
+        in_halves = fused != 1 or size > CROP_SIZE
+        generator = open_networks(model, path, provider, precision, in_halves=in_halves)
     draw_ms = _draw_ms(model, generator, size=size)
     affordable_ms = _SHARE_FOR_DRAWING * 1000 / rate_fps
     if draw == "auto" and path is None and draw_ms > affordable_ms:

@@ -24,7 +24,7 @@ class NamedGenerator:
     path: Path | None = None
     provider: str = "cpu"
     precision: str = "float32"
-    tells_flow: bool = False
+    in_halves: bool = False
 
     @property
     def fuses(self) -> bool:
@@ -72,6 +72,16 @@ def test_a_slow_one_by_geometry_and_says_so(networks_ms: float, capsys: pytest.C
         f"headgan-recv: the networks need {networks_ms:.0f} ms a frame on cpu, 34 are there"
     )
     assert said[1:] == ["headgan-recv: drawing by prior, 5 ms a frame on cpu"]
+
+
+@pytest.mark.parametrize("networks_ms", [20.0], indirect=True)
+@pytest.mark.usefixtures("networks_ms")
+@pytest.mark.parametrize(("fused", "in_halves"), [(0, True), (3, True), (1, False)])
+def test_a_card_is_given_the_halves_where_references_are_fused(fused: int, in_halves: bool) -> None:
+    chosen = choose_generator(
+        MODEL, "networks", None, fused=fused, provider="cuda", rate_fps=25.0, program="headgan-recv"
+    )
+    assert isinstance(chosen.generator, NamedGenerator) and chosen.generator.in_halves is in_halves
 
 
 @pytest.mark.parametrize("networks_ms", [58.0], indirect=True)

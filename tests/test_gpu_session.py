@@ -368,11 +368,11 @@ def test_a_whole_generator_draws_the_same_bound(cached: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize(
-    ("tells_flow", "opened"),
+    ("in_halves", "opened"),
     [(False, ["live.onnx", "live.reference.onnx"]), (True, ["live.flow.onnx", "live.render.onnx"])],
 )
 def test_a_card_is_given_only_what_it_is_to_run(
-    tells_flow: bool, opened: list[str], monkeypatch: pytest.MonkeyPatch
+    in_halves: bool, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TensorRT would compile the rest for minutes."""
     given: list[str] = []
@@ -383,7 +383,7 @@ def test_a_card_is_given_only_what_it_is_to_run(
 
     for module in (frame_graphs, generator):
         monkeypatch.setattr(module, "open_session", open_there)
-    assert generator.OnnxGenerator(provider="tensorrt", tells_flow=tells_flow).provider == "tensorrt"
+    assert generator.OnnxGenerator(provider="tensorrt", in_halves=in_halves).provider == "tensorrt"
     assert given == [*dict.fromkeys([*opened, "live.reference.onnx"])]
 
 

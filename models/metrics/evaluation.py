@@ -215,7 +215,10 @@ class Evaluation:
             way: None
             if path is None
             else OnnxGenerator(
-                path, provider=provider, precision=self._settings.precision if way == JUDGED else "float32"
+                path,
+                provider=provider,
+                precision=self._settings.precision if way == JUDGED else "float32",
+                in_halves=self._settings.sampling.memory.fused > 1,
             )
             for way, path in self._paths.items()
         }
