@@ -31,6 +31,8 @@ class Care:
 
 # 23 ms of a core, and 5: the masks of the second differ from those of the first by 0.03 on average.
 CAREFUL, QUICK = Care(128, 4), Care(64, 2)
+# From here on of the mask a picture's own pixels are not its background.
+HIDDEN = 0.02
 # The face's box, in units of its half size from its centre: how far hair and body reach at most, and surely.
 _HEAD_MAYBE = (1.9, 2.3)
 _HEAD_LIKELY = (1.25, 1.55)
@@ -79,11 +81,11 @@ def inpaint_background(picture_rgb: NDArray[np.uint8], person: NDArray[np.float3
         person: float32 [256, 256] from `foreground_mask`.
     """
     half = (picture_rgb.shape[1] // 2, picture_rgb.shape[0] // 2)
-    hole = cv2.resize((person > 0.02).astype(np.uint8), half, interpolation=cv2.INTER_NEAREST)
+    hole = cv2.resize((person > HIDDEN).astype(np.uint8), half, interpolation=cv2.INTER_NEAREST)
     small = cv2.resize(picture_rgb, half, interpolation=cv2.INTER_AREA)
     filled = cv2.inpaint(small, hole, 5, cv2.INPAINT_TELEA)
     large = cv2.resize(filled, picture_rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    background: NDArray[np.uint8] = np.where(person[..., None] > 0.02, large, picture_rgb)
+    background: NDArray[np.uint8] = np.where(person[..., None] > HIDDEN, large, picture_rgb)
     return background
 
 

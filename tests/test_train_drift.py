@@ -135,9 +135,9 @@ def test_a_share_of_the_samples_drifts(data: Path, monkeypatch: pytest.MonkeyPat
     told: list[bool] = []
     make: Callable[..., Any] = SampleMaker.make
 
-    def watched(self: SampleMaker, *rest: Any, drifts: bool) -> Any:
+    def watched(self: SampleMaker, *rest: Any, drifts: bool, **how: Any) -> Any:
         told.append(drifts)
-        return make(self, *rest, drifts=drifts)
+        return make(self, *rest, drifts=drifts, **how)
 
     monkeypatch.setattr(SampleMaker, "make", watched)
     settings = DataConfig(people=1, frames=1, held_out=0.0, workers=0, drift=0.5)

@@ -139,6 +139,7 @@ class BatchMaker(Dataset[Batch]):
             masks=masks,
             hears=hears(network, data),
             drifts=data.drift > 0,
+            codes=data.coded > 0,
         )
         self._hears = hears(network, data)
         held_out = held_out_people(self._set, data.held_out)
@@ -174,7 +175,8 @@ class BatchMaker(Dataset[Batch]):
         references, frames = self._choose(random, segment, count)
         scene = Scene.random(random) if self._data.scene else None
         drifts = bool(self._data.drift) and random.random() < self._data.drift
-        sample = self._maker.make(segment, references, frames, scene, drifts=drifts)
+        codes = bool(self._data.coded) and random.random() < self._data.coded
+        sample = self._maker.make(segment, references, frames, scene, drifts=drifts, codes=codes)
         if self._data.scene:
             sample = recoloured(sample, random)
             sample = mirrored(sample) if random.random() < 0.5 else sample

@@ -34,6 +34,7 @@ class DataConfig:
             so does a call with them.
         drift: share of the samples whose geometry follows drift (`headgan.models.drift_field`), as it does in calls
             with more than one reference.
+        coded: share of the samples whose references are as the other end of a call sees them, coded in few bytes.
         workers: processes that make batches.
     """
 
@@ -52,6 +53,7 @@ class DataConfig:
     held_out: float = 0.04
     audio_drop: float = 1.0
     drift: float = 0.0
+    coded: float = 0.0
     workers: int = 1
 
 
@@ -185,6 +187,8 @@ class TrainConfig:
             raise UsageError(f"[data] audio_drop {data.audio_drop:g}: a share, 0 to 1")
         if not 0 <= data.drift <= 1:
             raise UsageError(f"[data] drift {data.drift:g}: a share, 0 to 1")
+        if not 0 <= data.coded <= 1:
+            raise UsageError(f"[data] coded {data.coded:g}: a share, 0 to 1")
         if (
             data.people < 1
             or data.frames < 1

@@ -1,6 +1,6 @@
 """A training set in, something about every frame of it out, computed once for each shard and kept beside it.
 
-    shards/00012.NAME-FORM-SHARD.npy     one row a frame, in the order of the shard's tables
+    shards/00012.NAME-FORM-SHARD.npy     one row a frame, or a reference, in the order of the shard's tables
 
 FORM says how it was made, SHARD stands for the tables: rows that were made otherwise, or of another shard, are not
 found, and made anew.
@@ -30,7 +30,14 @@ class KeptRows:
     """Rows by segment. Can be pickled: another process opens the files for itself. Not thread-safe."""
 
     def __init__(
-        self, prepared: PreparedSet, name: str, form: str, prepare: Callable[[], RowsOf], doing: str
+        self,
+        prepared: PreparedSet,
+        name: str,
+        form: str,
+        prepare: Callable[[], RowsOf],
+        doing: str,
+        *,
+        count: Callable[[Segment], int] = lambda segment: segment.frames,
     ) -> None:
         """Computes what is not kept yet.
 
@@ -40,6 +47,7 @@ class KeptRows:
             form: how they are made, likewise.
             prepare: called if any is missing; what it returns makes the rows of a segment.
             doing: what the progress bar says.
+            count: how many rows a segment has, one a frame if left out.
 
         Raises:
             DeviceError: the rows cannot be written.
@@ -60,11 +68,11 @@ class KeptRows:
         self._starts = {
             segment.index: start
             for segments in shards.values()
-            for segment, start in zip(segments, _starts(segments), strict=True)
+            for segment, start in zip(segments, _starts([count(item) for item in segments]), strict=True)
         }
 
-    def of(self, segment: Segment, frames: NDArray[np.integer]) -> NDArray[Any]:
-        """The rows of `frames` [T], counted from the segment's first.
+    def of(self, segment: Segment, rows: NDArray[np.integer]) -> NDArray[Any]:
+        """`rows` [T], frames for example, counted from the segment's first.
 
         Raises:
             DeviceError: their file is damaged.
@@ -72,15 +80,14 @@ class KeptRows:
         shard = self._open.get(segment.shard)
         if shard is None:
             shard = self._open[segment.shard] = _map(self._paths[segment.shard])
-        return np.array(shard[self._starts[segment.index] + frames])
+        return np.array(shard[self._starts[segment.index] + rows])
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_open": OrderedDict()}
 
 
-def _starts(segments: list[Segment]) -> list[int]:
-    """Where the frames of each begin in their shard."""
-    counts = [segment.frames for segment in segments]
+def _starts(counts: list[int]) -> list[int]:
+    """Where the rows of each begin in their shard."""
     return [0, *np.cumsum(counts).tolist()[:-1]]
 
 

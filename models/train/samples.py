@@ -4,8 +4,8 @@ Everything that the networks are told is computed here from the parameters, exac
 code, eyes, flow prior, mouth mask. The scene is turned, zoomed and shifted a little, pictures and cameras alike.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +16,10 @@ from headgan.models.codes import CodeRenderer
 from headgan.models.drift_field import moved_prior
 from headgan.models.fitting import project
 from headgan.models.flow_prior import FlowPrior
-from headgan.models.foreground import foreground_mask
+from headgan.models.foreground import HIDDEN, foreground_mask
 from headgan.models.morphable import MESH_VERTICES
 from headgan.models.mouth import INNER_LIPS, mouth_mask
+from headgan.models.train.coded_references import coded_rows
 from headgan.models.train.drift_of_set import drift_rows
 from headgan.models.train.flow_teacher import teach_flow
 from headgan.models.train.prepared_set import PreparedSet, Segment
@@ -78,6 +79,7 @@ class SampleMaker:
         masks: bool = False,
         hears: bool = False,
         drifts: bool = False,
+        codes: bool = False,
     ) -> None:
         """Prepares to read from `prepared`.
 
@@ -89,10 +91,12 @@ class SampleMaker:
             masks: whether samples say where the person is.
             hears: whether samples have sound; what it says is computed now, if no earlier run has kept it.
             drifts: whether geometry may know how far what is no face has moved; found now, if no earlier run has.
+            codes: whether references may be as the other end of a call sees them; coded now, if no earlier run has.
         """
         self._teaches, self._masks = teaches, masks
         self._speech = speech_rows(prepared) if hears else None
         self._drift = drift_rows(prepared) if drifts else None
+        self._coded = coded_rows(prepared) if codes else None
         self._prepared = prepared
         self._renderer = renderer
         self._past_frames = past_frames
@@ -106,6 +110,7 @@ class SampleMaker:
         scene: Scene | None = None,
         *,
         drifts: bool = True,
+        codes: bool = True,
     ) -> Sample:
         """One sample.
 
@@ -115,6 +120,7 @@ class SampleMaker:
             frames: [T], indices of the driving frames.
             scene: how pictures and cameras are moved, not at all if left out.
             drifts: whether this sample's geometry follows drift, where the maker knows it.
+            codes: whether this sample's references are coded ones, where the maker has them.
         """
         scene = scene or Scene()
         prepared, identity = self._prepared, segment.identity
@@ -135,18 +141,17 @@ class SampleMaker:
                 frames, self._drifts(segment, reference_frames, frames, drifts), strict=True
             )
         ]
-        codes, grids, uncovered, mouths, mouth_boxes, face_boxes, points = zip(*geometry, strict=True)
+        shown, grids, uncovered, mouths, mouth_boxes, face_boxes, points = zip(*geometry, strict=True)
 
-        def pictures(indices: list[int]) -> list[NDArray[Any]]:
-            return [scene.of_picture(prepared.picture(segment, index)) for index in indices]
-
-        reference, truth = pictures(reference_frames), pictures([int(frame) for frame in frames])
+        seen = self._seen(segment, references, reference_frames, codes)
+        reference = [scene.of_picture(picture) for picture, _ in seen]
+        truth = [scene.of_picture(prepared.picture(segment, int(frame))) for frame in frames]
         return Sample(
             reference=_planes(reference),
-            background=_planes([scene.of_picture(prepared.background(segment, int(i))) for i in references]),
+            background=_planes([scene.of_picture(background) for _, background in seen]),
             reference_code=_planes([self._renderer.draw(points) for points in reference_points]),
             picture=_planes(truth),
-            code=np.stack(codes),
+            code=np.stack(shown),
             grid=np.stack(grids),
             uncovered=np.stack(uncovered),
             mouth=np.stack(mouths),
@@ -158,6 +163,23 @@ class SampleMaker:
             person=np.stack([self._person(people, *item) for item in zip(truth, points, strict=True)]),
             audio=self._audio(segment, frames),
         )
+
+    def _seen(
+        self, segment: Segment, references: NDArray[np.integer], frames: list[int], codes: bool
+    ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        """Each reference as it is to be seen, and its background; frames: those of `references` [K]."""
+        prepared = self._prepared
+        backgrounds = [prepared.background(segment, int(index)) for index in references]
+        if self._coded is None or not codes:
+            pictures = [prepared.picture(segment, frame) for frame in frames]
+            return list(zip(pictures, backgrounds, strict=True))
+        coded = self._coded.of(segment, references)
+        # Where nobody stood the background is the picture itself.
+        hidden = [prepared.mask(segment, int(index))[..., None] > HIDDEN for index in references]
+        return [
+            (picture, np.where(behind, background, picture))
+            for picture, behind, background in zip(coded, hidden, backgrounds, strict=True)
+        ]
 
     def _drifts(
         self, segment: Segment, references: list[int], frames: NDArray[np.integer], drifts: bool
@@ -177,7 +199,7 @@ class SampleMaker:
         return audio
 
     def _person(
-        self, references: list[NDArray[np.generic]], truth: NDArray[np.uint8], points: NDArray[np.float32]
+        self, references: Sequence[NDArray[np.generic]], truth: NDArray[np.uint8], points: NDArray[np.float32]
     ) -> NDArray[np.uint8]:
         """Uint8 [K, 1, H, W] of one driving frame: where it or the reference shows the person."""
         if not self._masks:
@@ -234,7 +256,7 @@ class SampleMaker:
         )
 
 
-def _planes(pictures: list[NDArray[np.generic]]) -> NDArray[np.uint8]:
+def _planes(pictures: Sequence[NDArray[np.generic]]) -> NDArray[np.uint8]:
     """Uint8 [N, C, H, W] of pictures [H, W, C]."""
     return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2)).astype(np.uint8)
 

@@ -1,6 +1,7 @@
 """A small change of camera in, pictures, faces and drifts as that camera sees them out."""
 
 from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from headgan.codec.params import FaceParams
 from headgan.models.rotation import matrix_to_quaternion, quaternion_to_matrix
+
+Kind = TypeVar("Kind", bound=np.generic)
 
 # How far a scene is changed: zoom either way, shift in half crop widths, turn in degrees.
 _ZOOM, _SHIFT, _TURN = 0.12, 0.08, 8.0
@@ -37,7 +40,7 @@ class Scene:
         linear = self.zoom * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         return np.column_stack([linear, [self.shift_x, self.shift_y]])
 
-    def of_picture(self, picture: NDArray[np.generic]) -> NDArray[np.generic]:
+    def of_picture(self, picture: NDArray[Kind]) -> NDArray[Kind]:
         """`picture`, [N, N] or [N, N, C], moved; its border repeats."""
         if self == Scene():
             return picture
@@ -45,8 +48,9 @@ class Scene:
         size = len(picture)
         half, middle = size / 2, (size - 1) / 2
         shift = half * places[:, 2] + middle - places[:, :2] @ np.full(2, middle)
-        moved: NDArray[np.generic] = cv2.warpAffine(
-            picture,
+        given: Any = picture
+        moved: NDArray[Any] = cv2.warpAffine(
+            given,
             np.column_stack([places[:, :2], shift]),
             (size, size),
             flags=cv2.INTER_LINEAR,

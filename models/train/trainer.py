@@ -238,6 +238,7 @@ class Trainer:
             self._perceptual,
             hears=config.hears,
             drifts=config.data.drift > 0,
+            codes=config.data.coded > 0,
         )
         return validation if len(validation) else None
 

@@ -55,6 +55,7 @@ class Validation:
         *,
         hears: bool = False,
         drifts: bool = False,
+        codes: bool = False,
     ) -> None:
         """Prepares the pairs.
 
@@ -66,11 +67,14 @@ class Validation:
             perceptual: without it that score is NaN.
             hears: whether there is sound.
             drifts: whether geometry follows drift.
+            codes: whether references are as the other end of a call sees them.
         """
         prepared = PreparedSet.open(folder)
         people = held_out_people(prepared, held_out)
         renderer = CodeRenderer(MorphableModel.load(), code=network.code, gaze=network.gaze)
-        maker = SampleMaker(prepared, renderer, past_frames=network.past_frames, hears=hears, drifts=drifts)
+        maker = SampleMaker(
+            prepared, renderer, past_frames=network.past_frames, hears=hears, drifts=drifts, codes=codes
+        )
         segments = [segment for segment in prepared.segments if segment.person in people]
         each = -(-pairs // max(len(segments), 1))
         samples = []
