@@ -44,6 +44,7 @@ from headgan.models.train.pose_distance import pose_distance  # noqa: E402
 from headgan.models.train.prepared_set import PreparedSet  # noqa: E402
 from headgan.models.train.samples import Sample, SampleMaker  # noqa: E402
 from headgan.models.train.scene import Scene  # noqa: E402
+from headgan.models.train.schedule import rate_factor, share_done  # noqa: E402
 from headgan.models.train.shard_pictures import encode_mask, encode_picture  # noqa: E402
 from headgan.models.train.shards import (  # noqa: E402
     FORMAT_VERSION,
@@ -317,6 +318,18 @@ def test_a_run_that_stopped_goes_on_as_if_it_had_not(data: Path, tmp_path: Path)
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
     assert load_checkpoint(tmp_path / "parts" / "last.pt").step == 4
+
+
+def test_the_rate_rises_stays_and_falls() -> None:
+    optimiser, run = OptimiserConfig(warm_up=10, decay=0.5), RunConfig(steps=100)
+    factors = [rate_factor(optimiser, run, step, 0.0) for step in (0, 4, 9, 50, 75, 99, 100)]
+    assert factors == pytest.approx([0.1, 0.5, 1.0, 1.0, 0.5, 0.02, 0.0])
+    # Whichever is farther on counts, steps or time.
+    timed = RunConfig(steps=100, minutes=30)
+    assert rate_factor(optimiser, timed, 20, 0.375) == pytest.approx(0.5)
+    assert rate_factor(optimiser, timed, 75, 0.1) == pytest.approx(0.5)
+    assert share_done(timed, 20, 0.5) == 1
+    assert share_done(run, 20, 1000.0) == pytest.approx(0.2)
 
 
 def test_a_run_ends_when_its_time_is_over_and_its_rate_falls_until_then(

@@ -1,13 +1,34 @@
 """Losses and scores of a run in, its progress.jsonl, sample sheets and TensorBoard files out."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from headgan.models.train.validation import write_sheet
+
+
+class Means:
+    """Averages terms between two reports."""
+
+    def __init__(self) -> None:
+        self._terms: dict[str, list[Tensor]] = {}
+
+    def add(self, terms: Mapping[str, Tensor]) -> None:
+        """The terms of one more step."""
+        for name, value in terms.items():
+            self._terms.setdefault(name, []).append(value.float())
+
+    def take(self) -> dict[str, float]:
+        """The means by name; counting begins anew."""
+        means = {name: float(torch.stack(values).mean()) for name, values in self._terms.items()}
+        self._terms = {}
+        return means
 
 
 class ProgressLog:

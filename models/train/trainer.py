@@ -30,7 +30,8 @@ from headgan.models.train.config import TrainConfig
 from headgan.models.train.device import Place, is_bf16_faster, placed
 from headgan.models.train.muon import muon_for
 from headgan.models.train.objective import Objective, Terms
-from headgan.models.train.progress import ProgressLog
+from headgan.models.train.progress import Means, ProgressLog
+from headgan.models.train.schedule import rate_factor, share_done
 from headgan.models.train.validation import Validation
 from headgan.proto.errors import UsageError
 
@@ -96,7 +97,7 @@ class Trainer:
         validation = self._validation() if first else None
         log = ProgressLog(self._folder) if first else None
         saved = validated = began = time.monotonic()
-        hours_before, losses = self.hours, _Means()
+        hours_before, losses = self.hours, Means()
         total = tqdm(
             total=config.run.steps, initial=self.step, desc="training", unit="step", disable=not first
         )
@@ -108,7 +109,7 @@ class Trainer:
                 self.hours = self._latest(hours_before + (now - began) / 3600)
                 if log is not None and self.step % _REPORT_STEPS == 0:
                     log.losses(self.step, self.hours, losses.take())
-                stop = self._agree(should_stop() or self._done() >= 1)
+                stop = self._agree(should_stop() or share_done(config.run, self.step, self.hours) >= 1)
                 if first and (stop or now - saved > 60 * config.run.checkpoint_minutes):
                     self._save()
                     saved = now
@@ -200,18 +201,8 @@ class Trainer:
         for mine, new in zip(self._ema.buffers(), self._generator.buffers(), strict=True):
             mine.copy_(new)
 
-    def _done(self) -> float:
-        """The share of the run that is done, of its steps or of its time."""
-        run = self._config.run
-        share = self.step / run.steps
-        return max(share, 60 * self.hours / run.minutes) if run.minutes else share
-
     def _rate_factor(self) -> float:
-        """Rises from nothing over the warm-up, falls to nothing over the last share of the run."""
-        optimiser = self._config.optimiser
-        rise = (self.step + 1) / max(optimiser.warm_up, 1)
-        fall = (1 - self._done()) / max(optimiser.decay, 1 / self._config.run.steps)
-        return max(0.0, min(1.0, rise, fall))
+        return rate_factor(self._config.optimiser, self._config.run, self.step, self.hours)
 
     def _make_optimisers(self) -> list[torch.optim.Optimizer]:
         settings = self._config.optimiser
@@ -297,22 +288,6 @@ class Trainer:
         flag = torch.tensor(float(wish), device=self._place.device)
         dist.all_reduce(flag)
         return bool(flag > 0)
-
-
-class _Means:
-    """Averages terms between two reports."""
-
-    def __init__(self) -> None:
-        self._terms: dict[str, list[Tensor]] = {}
-
-    def add(self, terms: Terms) -> None:
-        for name, value in terms.items():
-            self._terms.setdefault(name, []).append(value.float())
-
-    def take(self) -> dict[str, float]:
-        means = {name: float(torch.stack(values).mean()) for name, values in self._terms.items()}
-        self._terms = {}
-        return means
 
 
 def _moments_as_floats(state: dict[str, Any]) -> dict[str, Any]:
