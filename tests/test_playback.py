@@ -291,25 +291,6 @@ def test_a_frame_is_drawn_from_those_that_it_names_and_no_more_than_this_machine
     assert playback.pictures.unknown_reference == 0
 
 
-def test_a_machine_that_gets_busy_in_a_call_draws_from_fewer() -> None:
-    class Slow(Mean):
-        def draw(self, _params: FaceParams, *others: Mean) -> NDArray[np.uint8]:
-            time.sleep(0.8 * FRAME_MS / 1000)
-            return super().draw(_params, *others)
-
-    screen = Screen()
-    playback = open_playback(screen, capacity=4, fuses=2)
-    playback.references.hold(1, cast(Reconstructor, Slow(10)), None)
-    playback.references.hold(2, cast(Reconstructor, Slow(20)), None)
-    for seq in range(30):
-        screen.has_shown.clear()
-        playback.take(seq, seq * FRAME_MS, face(1), clock_ms(), (1, 2))
-        assert screen.has_shown.wait(5)
-    playback.close()
-    assert screen.numbers[0] == 15 and screen.numbers[-1] == 10
-    assert list(playback.drawer.drawn_from) == [2] * 20 + [1] * 10
-
-
 def test_latency_is_kept_once_the_senders_clock_is_known() -> None:
     screen = Screen()
     playback = open_playback(screen, age_ms=lambda capture_ms, _now_ms: 55.0 if capture_ms else None)
