@@ -48,7 +48,7 @@ def _with_shown(stats: Callable[..., dict[str, Any]]) -> Callable[..., dict[str,
         report = stats(call, generator)
         if call.playback:
             report["moments"] = call.playback.moments.rows()
-            report["shown_ms"] = [round(one.shown_ms, 1) for one in call.playback.latencies]
+            report["shown_ms"] = [round(one.shown_ms, 1) for one in call.playback.shown.latencies]
         return report
 
     return timed_stats

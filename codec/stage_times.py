@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 # An hour of frames; older ones give way, so that a long call does not eat the memory.
-_KEPT = 90_000
+KEPT_FRAMES = 90_000
 
 
 def percentiles(values: Iterable[float]) -> dict[str, float | None]:
@@ -32,7 +32,7 @@ class StageTimes:
         """Times what is done inside as one run of `stage`."""
         start_ms = self._clock_ms()
         yield
-        self._durations.setdefault(stage, deque(maxlen=_KEPT)).append(self._clock_ms() - start_ms)
+        self._durations.setdefault(stage, deque(maxlen=KEPT_FRAMES)).append(self._clock_ms() - start_ms)
 
     def clear(self) -> None:
         """Forgets what was measured, such as a warm-up."""

@@ -40,6 +40,7 @@ from headgan.receiver.display import Display
 from headgan.receiver.introduction import introduction
 from headgan.receiver.packet_intake import PacketIntake
 from headgan.receiver.playback import Playback
+from headgan.receiver.playback_settings import PlaybackSettings
 from headgan.receiver.receive_settings import ReceiveSettings
 from headgan.receiver.reference_intake import ReferenceIntake
 from headgan.receiver.reference_photo import ReferencePhoto
@@ -193,11 +194,11 @@ class ReceiverCall:
                     link.answer_reference(event.number, is_held=False)
             case VideoReceived(_, data):
                 if self.playback:
-                    self.playback.show_video(self._video_decoder.decode(data))
+                    self.playback.pictures.show_video(self._video_decoder.decode(data))
             case LineSilent():
                 self.view.show_state("no connection")
                 if self.playback:
-                    self.playback.line_silent()
+                    self.playback.recording.line_silent()
             case LineBack():
                 self.view.show_newest()
             case PeerBye(bye):
@@ -238,7 +239,7 @@ class ReceiverCall:
         while True:
             number, reconstructor, replaces = await self.references.next_prepared()
             if self.playback is not None and not link.session.is_over:
-                self.playback.hold(number, reconstructor, replaces)
+                self.playback.references.hold(number, reconstructor, replaces)
                 link.answer_reference(number, is_held=True)
 
     async def _start(self, reference: ReferenceImage, link: Link) -> None:
@@ -247,25 +248,30 @@ class ReceiverCall:
         self.playback = self.packets.playback = Playback(
             reconstructor,
             reference.picture_rgb if self._settings.size == CROP_SIZE else enlarged(reference.largest_rgb),
-            rate_fps=self._hello.rate_fps if self._hello else self._settings.rate_fps,
-            record_path=self._settings.record_path,
-            record_plain=self._settings.record_plain,
+            self._playback_settings(link),
             clock_ms=self._clock_ms,
             age_ms=lambda capture_ms, now_ms: self._age_ms(link, capture_ms, now_ms),
             show=self.view.show,
-            capacity=link.session.agreed.references,
-            fuses=link.session.agreed.fuses,
-            fuses_at_first=self._settings.fuses_at_first,
-            hears=self.sound.hears,
             ears=await asyncio.to_thread(self.sound.open_ears),
             told=self.sound.told_ears(),
         )
-        if self.playback.voice is not None:
-            self.sound.play(self.playback.voice.fill)
+        if self.playback.sound.voice is not None:
+            self.sound.play(self.playback.sound.voice.fill)
         if not link.session.is_over:
             link.reference_ready()
             for number, recalled in self._recalled.items():
                 self.references.add(number, recalled)
+
+    def _playback_settings(self, link: Link) -> PlaybackSettings:
+        return PlaybackSettings(
+            rate_fps=self._hello.rate_fps if self._hello else self._settings.rate_fps,
+            record_path=self._settings.record_path,
+            record_plain=self._settings.record_plain,
+            capacity=link.session.agreed.references,
+            fuses=link.session.agreed.fuses,
+            fuses_at_first=self._settings.fuses_at_first,
+            hears=self.sound.hears,
+        )
 
     async def _watch_playback(self) -> None:
         """Raises what ended the playback."""
@@ -277,7 +283,7 @@ class ReceiverCall:
     def _remember(self) -> None:
         """Keeps what is held at the end of a call that showed something."""
         if self.playback is not None and self._hello is not None and self.view.pictures > 0:
-            self.caller.keep(self._hello, self.references.identity(), self.playback.references)
+            self.caller.keep(self._hello, self.references.identity(), self.playback.references.images)
 
     @staticmethod
     def _age_ms(link: Link, capture_ms: int, now_ms: float) -> float | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headgan.proto.peer import Peer
 from headgan.receiver.display import Display, Frame, State, ViewerStats
-from headgan.receiver.playback import ShownPicture
+from headgan.receiver.shown_pictures import ShownPicture
 
 _RATE_INTERVAL_S = 0.5
 

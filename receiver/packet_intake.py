@@ -56,9 +56,9 @@ class PacketIntake:
     def take_voice(self, voice: VoicePacket) -> None:
         """Takes sound from the network; WireError if it is none."""
         if self.playback:
-            self.playback.hear(voice, self._clock_ms())
+            self.playback.sound.hear(voice, self._clock_ms())
 
     def take_said(self, said: SaidPacket) -> None:
         """Takes what is said without the voice from the network; WireError if it is none."""
         if self.playback:
-            self.playback.hear_said(said)
+            self.playback.sound.hear_said(said)

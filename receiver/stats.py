@@ -8,7 +8,7 @@ from headgan.codec.stage_times import percentiles
 from headgan.models.generator import Generator
 from headgan.proto.wire_meter import wire_report
 from headgan.receiver.call import ReceiverCall
-from headgan.receiver.playback import Latency
+from headgan.receiver.shown_pictures import Latency
 
 _MINUTE_MS = 60_000.0
 
@@ -34,39 +34,39 @@ def receiver_stats(call: ReceiverCall, generator: Generator) -> dict[str, Any]:
         else None,
     }
     if call.playback:
-        counts = call.playback.buffer.counts
+        counts = call.playback.frames.buffer.counts
         stats["frames"] = {
             "sent": call.packets.known_sent,
             "shown": counts.shown,
             "late": counts.late,
             "lost": call.packets.known_sent - counts.arrived,
             "duplicates": counts.duplicates,
-            "no_face": call.playback.without_face,
-            "untrue": call.playback.untrue,
-            "unknown_reference": call.playback.unknown_reference,
+            "no_face": call.playback.pictures.without_face,
+            "untrue": call.playback.pictures.untrue,
+            "unknown_reference": call.playback.pictures.unknown_reference,
         }
-        stats["guessed"] = call.playback.guessed
-        drawn_from = call.playback.drawn_from
+        stats["guessed"] = call.playback.pictures.guessed
+        drawn_from = call.playback.drawer.drawn_from
         stats["drawn_from"] = round(sum(drawn_from) / len(drawn_from), 2) if drawn_from else None
         stats["unreadable"] = call.packets.reader.unreadable
-        changes = list(call.playback.changes)
+        changes = list(call.playback.shown.changes)
         stats["states"] = [
             {"at_s": round((change.capture_ms - changes[0].capture_ms) / 1000, 2), "state": change.state}
             for change in changes
         ]
-        stats["video_frames"] = call.playback.video_frames
+        stats["video_frames"] = call.playback.pictures.video_frames
         stats["references_known"] = call.caller.known
-        stats["references_held"] = call.playback.references_held
-        stats["latency_ms"] = latency_report(call.playback.latencies)
-        if call.playback.voice:
+        stats["references_held"] = len(call.playback.references)
+        stats["latency_ms"] = latency_report(call.playback.shown.latencies)
+        if call.playback.sound.voice:
             stats["voice"] = {
-                **call.playback.voice.report(),
+                **call.playback.sound.voice.report(),
                 "speaker": call.sound.troubles,
-                "known_after_picture_ms": percentiles(call.playback.known_after_ms),
+                "known_after_picture_ms": percentiles(call.playback.sound.known_after_ms),
             }
-        if call.playback.told:
-            stats["said"] = call.playback.told.report()
-        stats["playout_delay_ms"] = round(call.playback.buffer.delay_ms, 1)
+        if call.playback.sound.told:
+            stats["said"] = call.playback.sound.told.report()
+        stats["playout_delay_ms"] = round(call.playback.frames.buffer.delay_ms, 1)
         stats["stages_ms"] = call.playback.times.report()
     if call.peer:
         stats.update(wire_report(call.peer.wire_bytes(), seconds))

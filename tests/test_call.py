@@ -425,7 +425,7 @@ async def test_both_sides_agree_on_the_size_of_references(
     assert talk.receiver.references.picture_px == sender.picture_px == agreed
     assert analyser.is_large == (agreed == LARGE_SIZE)
     assert talk.receiver.playback is not None
-    held = talk.receiver.playback.references[-1]
+    held = talk.receiver.playback.references.images[-1]
     assert (held.large_rgb is not None) == (agreed == LARGE_SIZE)
     if held.large_rgb is not None:
         assert np.array_equal(shrunk(held.large_rgb), held.picture_rgb)
@@ -533,7 +533,7 @@ async def test_what_is_said_is_told_and_no_voice_is_sent(
     told = [one for one in Hearing.heard if one is not None]
     assert len(told) > 50 and {one.shape for one in told} == {(300,)}
     assert np.ptp([one[84:].sum() for one in told]) > 1  # it is not always the same
-    assert talk.receiver.playback is not None and talk.receiver.playback.buffer.delay_ms < 60
+    assert talk.receiver.playback is not None and talk.receiver.playback.frames.buffer.delay_ms < 60
     assert sound_of(talk.out).size == 0
     lines = [record.getMessage() for record in caplog.records]
     assert "sound: somebody who talks; what is said is sent, and no voice" in lines

@@ -249,7 +249,8 @@ def test_windows_tell_of_the_worst_ten_seconds() -> None:
 
 def test_a_side_tells_all_that_it_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     moments = SimpleNamespace(rows=lambda: [{"capture_ms": 40}])
-    playback = SimpleNamespace(moments=moments, latencies=[SimpleNamespace(shown_ms=12.34)])
+    shown = SimpleNamespace(latencies=[SimpleNamespace(shown_ms=12.34)])
+    playback = SimpleNamespace(moments=moments, shown=shown)
     call = SimpleNamespace(moments=moments, playback=playback)
     told: list[dict[str, Any]] = []
     for cli, given in ((headgan.sender.cli, (call,)), (headgan.receiver.cli, (call, None))):

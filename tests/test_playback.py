@@ -21,7 +21,9 @@ from headgan.proto.errors import DeviceError, ModelError, WireError
 from headgan.proto.said import SaidPacket, said_frame
 from headgan.proto.voice import VoicePacket, opus_frame
 from headgan.receiver.jitter_buffer import MIN_DELAY_MS
-from headgan.receiver.playback import Playback, ShownPicture
+from headgan.receiver.playback import Playback
+from headgan.receiver.playback_settings import PlaybackSettings
+from headgan.receiver.shown_pictures import ShownPicture
 
 RATE_FPS = 25.0
 FRAME_MS = 40
@@ -86,15 +88,17 @@ def open_playback(
     return Playback(
         cast(Reconstructor, faces or GreyFaces()),
         FIRST,
-        rate_fps=RATE_FPS,
-        record_path=record_path,
+        PlaybackSettings(
+            rate_fps=RATE_FPS,
+            record_path=record_path,
+            record_plain=record_plain,
+            capacity=capacity,
+            fuses=fuses,
+            hears=hears,
+        ),
         clock_ms=clock_ms,
         age_ms=age_ms,
         show=screen.show,
-        capacity=capacity,
-        fuses=fuses,
-        record_plain=record_plain,
-        hears=hears,
         ears=ears,
         told=told,
     )
@@ -129,47 +133,47 @@ def test_networks_that_listen_are_told_what_is_heard(voice: NDArray[np.float32])
     playback = open_playback(screen, hears=True, ears=cast(Ears, ears), faces=faces)
     frames = VoiceEncoder(12).encode(voice[:9600], 960.0)
     packets = [VoicePacket(round(one.start_ms), (opus_frame(one.number, one.data),)) for one in frames]
-    playback.hear(packets[0], clock_ms())  # before any picture: nobody knows when it was
+    playback.sound.hear(packets[0], clock_ms())  # before any picture: nobody knows when it was
     playback.take(0, 1000, face(1), clock_ms())
     assert screen.has_shown.wait(5)
     for packet in packets:
-        playback.hear(packet, clock_ms())
+        playback.sound.hear(packet, clock_ms())
     screen.has_shown.clear()
     playback.take(1, 1040, face(2), clock_ms())
     assert screen.has_shown.wait(5)
     with pytest.raises(WireError, match="away from the pictures"):
-        playback.hear(replace(packets[0], start_ms=500_000), clock_ms())
+        playback.sound.hear(replace(packets[0], start_ms=500_000), clock_ms())
     with pytest.raises(WireError, match="10 ms of sound"):
-        playback.hear(VoicePacket(1000, (opus_frame(9, b"\x00" * 9),)), clock_ms())
+        playback.sound.hear(VoicePacket(1000, (opus_frame(9, b"\x00" * 9),)), clock_ms())
     playback.close()
     assert ears.numbers == [frame.number for frame in frames]
     assert [heard.tolist() for heard in faces.heard if heard is not None] == [[0, 1000], [len(frames), 1040]]
-    assert playback.voice is not None and playback.voice.report()["frames"] == len(frames)
+    assert playback.sound.voice is not None and playback.sound.voice.report()["frames"] == len(frames)
 
 
 def test_networks_are_told_what_is_said_without_a_voice() -> None:
     screen, faces, told = Screen(), Listener(), ToldEars()
     playback = open_playback(screen, told=told, faces=faces)
     said = SaidPacket(1040, (said_frame(3, bytes.fromhex("7fff3b7c")),))
-    playback.hear_said(said)  # before any picture: nobody knows when it was
+    playback.sound.hear_said(said)  # before any picture: nobody knows when it was
     playback.take(0, 1000, face(1), clock_ms())
     assert screen.has_shown.wait(5)
-    playback.hear_said(said)
+    playback.sound.hear_said(said)
     screen.has_shown.clear()
-    delay_ms = playback.buffer.delay_ms
+    delay_ms = playback.frames.buffer.delay_ms
     playback.take(1, 1040, face(2), clock_ms())
     assert screen.has_shown.wait(5)
-    assert playback.buffer.delay_ms <= max(delay_ms, 40)  # nothing waits for it
+    assert playback.frames.buffer.delay_ms <= max(delay_ms, 40)  # nothing waits for it
     with pytest.raises(WireError, match="away from the pictures"):
-        playback.hear_said(replace(said, start_ms=500_000))
+        playback.sound.hear_said(replace(said, start_ms=500_000))
     with pytest.raises(WireError, match="features of speech"):
-        playback.hear_said(SaidPacket(1040, (said_frame(4, bytes.fromhex("7fff3b7c") + bytes(9)),)))
+        playback.sound.hear_said(SaidPacket(1040, (said_frame(4, bytes.fromhex("7fff3b7c") + bytes(9)),)))
     playback.close()
     first, second = faces.heard
     assert first is None and second is not None and second.shape == (300,)
-    assert playback.voice is None and told.report()["records"] == 1
+    assert playback.sound.voice is None and told.report()["records"] == 1
     deaf = open_playback(Screen())
-    deaf.hear_said(said)
+    deaf.sound.hear_said(said)
     deaf.close()
 
 
@@ -185,7 +189,7 @@ def test_pictures_come_in_order_and_not_before_their_time() -> None:
     assert screen.numbers[-1] == 4
     assert screen.numbers == sorted(screen.numbers)
     assert screen.times_ms[-1] >= start_ms + MIN_DELAY_MS
-    counts = playback.buffer.counts
+    counts = playback.frames.buffer.counts
     assert counts.arrived == 4 == counts.shown + counts.late
 
 
@@ -199,7 +203,7 @@ def test_without_a_face_the_last_picture_is_held() -> None:
     playback.close()
     assert screen.numbers == [0, 5, 5, 7]
     assert [picture.state for picture in screen.shown] == ["no face", "live", "no face", "live"]
-    assert playback.without_face == 2
+    assert playback.pictures.without_face == 2
     assert playback.times.report().keys() == {"draw"}
 
 
@@ -215,7 +219,7 @@ def test_what_is_untrue_is_not_drawn_and_live_video_takes_its_place() -> None:
 
     show(1)
     show(2, is_untrue=True)
-    playback.show_video(np.full((256, 256, 3), 8 * 20, np.uint8))
+    playback.pictures.show_video(np.full((256, 256, 3), 8 * 20, np.uint8))
     show(3, is_untrue=True)
     show(4, has_face=False)
     show(5)
@@ -231,7 +235,8 @@ def test_what_is_untrue_is_not_drawn_and_live_video_takes_its_place() -> None:
         "live",
         "no face",
     ]
-    assert (playback.untrue, playback.without_face, playback.video_frames) == (2, 2, 1)
+    counts = playback.pictures
+    assert (counts.untrue, counts.without_face, counts.video_frames) == (2, 2, 1)
 
 
 class Shade:
@@ -247,9 +252,9 @@ class Shade:
 def test_a_frame_is_drawn_from_the_best_reference_that_is_held() -> None:
     screen = Screen()
     playback = open_playback(screen, capacity=2)
-    playback.hold(4, cast(Reconstructor, Shade(4)), None)
-    playback.hold(6, cast(Reconstructor, Shade(6)), 4)
-    assert playback.references_held == 2
+    playback.references.hold(4, cast(Reconstructor, Shade(4)), None)
+    playback.references.hold(6, cast(Reconstructor, Shade(6)), 4)
+    assert len(playback.references) == 2
     # What was given up last is still drawn from, by frames that were on their way.
     for seq, references in enumerate([(6,), (5, 6), (4,), (5,), ()]):
         screen.has_shown.clear()
@@ -258,7 +263,7 @@ def test_a_frame_is_drawn_from_the_best_reference_that_is_held() -> None:
     playback.close()
     assert screen.numbers == [6, 6, 4, 4, 1]
     assert [picture.state for picture in screen.shown] == ["live", "live", "live", "held", "live"]
-    assert playback.unknown_reference == 1
+    assert playback.pictures.unknown_reference == 1
 
 
 class Mean:
@@ -276,42 +281,14 @@ def test_a_frame_is_drawn_from_those_that_it_names_and_no_more_than_this_machine
     screen = Screen()
     playback = open_playback(screen, capacity=4, fuses=2)
     for number, level in ((1, 10), (2, 20), (3, 30)):
-        playback.hold(number, cast(Reconstructor, Mean(level)), None)
+        playback.references.hold(number, cast(Reconstructor, Mean(level)), None)
     for seq, references in enumerate([(1,), (1, 3), (3, 2, 1), (9, 3, 2)]):
         screen.has_shown.clear()
         playback.take(seq, seq * FRAME_MS, face(1), clock_ms(), references)
         assert screen.has_shown.wait(5)
     playback.close()
     assert screen.numbers == [10, 20, 25, 25]
-    assert playback.unknown_reference == 0
-
-
-def test_a_machine_that_gets_busy_in_a_call_draws_from_fewer() -> None:
-    class Slow(Mean):
-        def draw(self, _params: FaceParams, *others: Mean) -> NDArray[np.uint8]:
-            time.sleep(0.8 * FRAME_MS / 1000)
-            return super().draw(_params, *others)
-
-    screen = Screen()
-    playback = open_playback(screen, capacity=4, fuses=2)
-    playback.hold(1, cast(Reconstructor, Slow(10)), None)
-    playback.hold(2, cast(Reconstructor, Slow(20)), None)
-    for seq in range(30):
-        screen.has_shown.clear()
-        playback.take(seq, seq * FRAME_MS, face(1), clock_ms(), (1, 2))
-        assert screen.has_shown.wait(5)
-    playback.close()
-    assert screen.numbers[0] == 15 and screen.numbers[-1] == 10
-    assert list(playback.drawn_from) == [2] * 20 + [1] * 10
-
-
-@pytest.mark.parametrize(("number", "replaces"), [(4, None), (5, 3), (6, None)])
-def test_a_sender_that_loses_count_is_noticed(number: int, replaces: int | None) -> None:
-    playback = open_playback(Screen(), capacity=2)
-    playback.hold(4, cast(Reconstructor, Shade(4)), None)
-    with pytest.raises(WireError, match="reference"):
-        playback.hold(number, cast(Reconstructor, Shade(5)), replaces)
-    playback.close()
+    assert playback.pictures.unknown_reference == 0
 
 
 def test_latency_is_kept_once_the_senders_clock_is_known() -> None:
@@ -323,7 +300,7 @@ def test_latency_is_kept_once_the_senders_clock_is_known() -> None:
         assert screen.has_shown.wait(5)
     playback.close()
     assert [picture.latency_ms for picture in screen.shown] == [None, 55.0]
-    assert [entry.latency_ms for entry in playback.latencies] == [55.0]
+    assert [entry.latency_ms for entry in playback.shown.latencies] == [55.0]
 
 
 def record(path: Path, frames: list[tuple[int, int]]) -> list[int]:
@@ -362,10 +339,10 @@ def test_a_recording_shows_which_pictures_are_held(is_plain: bool, tmp_path: Pat
     playback = open_playback(screen, record_path=tmp_path / "a.mp4", record_plain=is_plain)
 
     def take(seq: int, *, has_face: bool = True, is_untrue: bool = False) -> None:
-        params, before = face(9) if has_face else None, playback.buffer.counts.shown
+        params, before = face(9) if has_face else None, playback.frames.buffer.counts.shown
         playback.take(seq, seq * FRAME_MS, params, clock_ms(), is_untrue=is_untrue)
         for _ in range(1000):  # guesses are shown as well
-            if playback.buffer.counts.shown > before:
+            if playback.frames.buffer.counts.shown > before:
                 return
             time.sleep(0.005)
         pytest.fail(f"frame {seq} was not shown")
@@ -374,10 +351,10 @@ def test_a_recording_shows_which_pictures_are_held(is_plain: bool, tmp_path: Pat
     take(1, is_untrue=True)
     take(2, has_face=False)
     take(3)
-    playback.show_video(np.full((256, 256, 3), 100, np.uint8))
+    playback.pictures.show_video(np.full((256, 256, 3), 100, np.uint8))
     take(5, has_face=False)  # live video; what is lost before it is not worth a sign
     take(6)
-    playback.line_silent()
+    playback.recording.line_silent()
     # Two that were under way in the outage, then those after it.
     for seq in (7, 50, 57, 58):
         take(seq)
@@ -460,8 +437,8 @@ def test_a_frame_that_is_missing_is_guessed_and_counted() -> None:
         playback.take(seq, seq * FRAME_MS, moving_face(float(seq)), clock_ms())
     time.sleep(0.02)
     playback.close()
-    assert playback.buffer.counts.shown == 9
-    assert 1 <= playback.guessed <= 3 and len(screen.shown) == 9 + playback.guessed
+    assert playback.frames.buffer.counts.shown == 9
+    assert 1 <= playback.pictures.guessed <= 3 and len(screen.shown) == 9 + playback.pictures.guessed
     # What is guessed lies beyond what was shown last.
     assert set(screen.numbers) >= set(range(6))
 
@@ -475,5 +452,5 @@ def test_nothing_is_guessed_while_all_frames_come() -> None:
             time.sleep(0.001)
         playback.take(seq, seq * FRAME_MS, moving_face(1.0), start_ms + seq * FRAME_MS)
     playback.close()
-    assert playback.buffer.counts.shown + playback.buffer.counts.late == 12
-    assert playback.guessed <= 1  # on a machine that is held up
+    assert playback.frames.buffer.counts.shown + playback.frames.buffer.counts.late == 12
+    assert playback.pictures.guessed <= 1  # on a machine that is held up

@@ -1,8 +1,8 @@
-"""The sender's filler, both sessions, the receiver's playback and a bad line: no frame is drawn from a wrong picture.
+"""The sender's filler, both sessions, what the receiver holds and a bad line: no frame is drawn from a wrong picture.
 
-MemoryFiller ── Session ── control: late, in order ──▶ Session ── ChainReader ── Playback.hold
-     │                                                                              │
-     └──────── frames: lost, late, overtaken ──────────────────────────────▶ Playback draws
+MemoryFiller ── Session ── control: late, in order ──▶ Session ── ChainReader ── HeldReferences.hold
+     │                                                                                  │
+     └──────── frames: lost, late, overtaken ──────────────────────────────▶ HeldReferences.find
 """
 
 from collections import deque
@@ -29,8 +29,7 @@ from headgan.proto.reference_transfer import Reference
 from headgan.proto.session import Session
 from headgan.proto.wire import ParamPacket
 from headgan.receiver.frame_reader import FrameReader
-from headgan.receiver.jitter_buffer import Due
-from headgan.receiver.playback import Playback, _Frame
+from headgan.receiver.held_references import HeldReferences
 from headgan.sender.analysis import AnalysedFrame
 from headgan.sender.memory_filler import MemoryFiller
 from headgan.sender.param_packer import ParamPacker
@@ -142,16 +141,7 @@ class Call:
         model = cast(MorphableModel, None)
         self.filler = QuickFiller(model, first, encoder, coded, capacity=capacity, kbps=1000.0)
         self.sender, self.receiver = streaming_pair(capacity)
-        self.playback = Playback(
-            cast(Reconstructor, Still(self.sent[0])),
-            picture(255, 255),
-            rate_fps=25.0,
-            record_path=None,
-            clock_ms=lambda: 0.0,
-            age_ms=lambda _capture_ms, _now_ms: None,
-            show=lambda _shown: None,
-            capacity=capacity,
-        )
+        self.held = HeldReferences(cast(Reconstructor, Still(self.sent[0])), capacity)
         self.outage = outage
         self.drawn_late = 0
         self._undecodable, self._damaged = undecodable, damaged
@@ -212,7 +202,7 @@ class Call:
         except WireError:
             is_held = False
         else:
-            self.playback.hold(more.number, cast(Reconstructor, shown), more.replaces)
+            self.held.hold(more.number, cast(Reconstructor, shown), more.replaces)
             is_held = True
         for message in self.receiver.answer_reference(more.number, is_held=is_held).messages:
             self._back.send(message, step)
@@ -223,11 +213,9 @@ class Call:
         self._packer.arrived(packet.seq)
         for frame in self._faces.read(arrived, 0):
             assert len(frame.references) == 1
-            shown = self.playback._draw(
-                Due(frame.seq, frame.capture_ms, _Frame(FACE, frame.references, False))
-            )
-            assert shown.state == "live", f"reference {frame.references[0]} is not held"
-            np.testing.assert_array_equal(shown.picture_rgb, self.sent[frame.references[0]])
+            found = self.held.find(frame.references)
+            assert len(found) == 1, f"reference {frame.references[0]} is not held"
+            np.testing.assert_array_equal(found[0].draw(FACE), self.sent[frame.references[0]])
             self.drawn_late += late > 0
 
 
@@ -241,10 +229,7 @@ def call(capacity: int, delay: int, outage: range, **bad: set[int]) -> Iterator[
             lambda _model, reference: reference.picture_rgb.astype(np.float32),
         )
         running = Call(capacity, delay, outage, **bad)
-        try:
-            yield running
-        finally:
-            running.playback.close()
+        yield running
 
 
 def settle(running: Call, step: int) -> None:
@@ -253,12 +238,12 @@ def settle(running: Call, step: int) -> None:
         running.step(later, running.sent[0], None)
         if not running.filler._planner._coming:
             break
-    held = running.playback._memory.numbers
+    held = running.held.numbers
     assert running.filler._planner.held == set(held)
-    assert running.filler.held == running.playback.references_held == len(held)
+    assert running.filler.held == len(held)
     for number in held:
-        drawn = cast(Still, running.playback._memory.get(number))
-        np.testing.assert_array_equal(drawn.picture_rgb, running.sent[number])
+        (drawn,) = running.held.find((number,))
+        np.testing.assert_array_equal(drawn.draw(FACE), running.sent[number])
 
 
 @settings(derandomize=True, deadline=None, database=None, max_examples=80)
@@ -286,7 +271,7 @@ def test_no_frame_is_drawn_from_a_wrong_picture_whatever_the_line_does(
     with call(capacity, delay, silent, undecodable=undecodable, damaged=damaged) as running:
         for step, (x, y, fate) in enumerate(views):
             running.step(step, picture(x, y), fate)
-            assert running.playback.references_held <= capacity
+            assert len(running.held) <= capacity
         settle(running, len(views))
 
 
@@ -297,14 +282,14 @@ def test_an_outage_in_the_middle_of_a_reference_only_delays_it() -> None:
         for step in range(150):
             x, y = rng.integers(0, 250, 2)
             running.step(step, picture(int(x), int(y)), step % 2)
-            held.append(running.playback.references_held)
+            held.append(len(running.held))
             if step == 22:
                 before = max(running.sent)
-                assert before > running.playback._memory.numbers[-1]  # one is under way
+                assert before > running.held.numbers[-1]  # one is under way
             if step == 46:  # and no other was sent meanwhile
-                assert max(running.sent) == before > running.playback._memory.numbers[-1]
+                assert max(running.sent) == before > running.held.numbers[-1]
             if step == 52:
-                assert running.playback._memory.get(before) is not None
+                assert before in running.held.numbers
         assert max(running.sent) > before and held[-1] == 3
         assert running.drawn_late > 40
         settle(running, 150)

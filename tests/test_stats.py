@@ -11,8 +11,8 @@ from headgan.models.weights import weights_path
 from headgan.proto.ice import IceConfig
 from headgan.proto.signalling import Address
 from headgan.receiver.call import ReceiverCall
-from headgan.receiver.playback import Latency
 from headgan.receiver.receive_settings import ReceiveSettings
+from headgan.receiver.shown_pictures import Latency
 from headgan.receiver.stats import latency_report, receiver_stats
 
 
