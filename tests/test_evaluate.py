@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from headgan.codec.params import FaceParams
 from headgan.codec.video import probe_video, read_video
 from headgan.models import clip_speech
 from headgan.models.clip_sound import NO_SOUND, ClipSound
@@ -17,7 +18,7 @@ from headgan.models.fitting import project
 from headgan.models.generator import PRIOR_GENERATOR, GeneratorReference, PreparedReference, View
 from headgan.models.metrics import evaluation
 from headgan.models.metrics.clip_frames import Sampling, find_clips, read_clip
-from headgan.models.metrics.clip_memory import MemorySettings
+from headgan.models.metrics.clip_memory import MemorySettings, Moment, fill_memory
 from headgan.models.metrics.drawers import GeneratorDrawer
 from headgan.models.metrics.evaluate_command import EvaluateOptions, evaluate
 from headgan.models.metrics.score_cache import ScoreCache
@@ -404,6 +405,31 @@ def test_a_memory_is_filled_by_what_came_before(tmp_path: Path) -> None:
     assert set(references_used(path, references=1)) == {0}
     # So slow a line brings it only after the end.
     assert set(references_used(path, references=4, kbps=0.01)) == {0}
+
+
+def test_references_may_be_seen_as_before_they_were_coded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = MorphableModel.load()
+    noise = np.random.default_rng(1).integers(0, 256, (256, 256, 3)).astype(np.uint8)
+    face = FaceParams(
+        np.zeros(28, np.float32), np.array([1, 0, 0, 0, 0.8, 0, 0], np.float32), np.zeros(2, np.float32)
+    )
+    moments = [Moment(0.0, noise, face)]
+    sent = {
+        uncoded: fill_memory(
+            model, np.zeros(model.identity_size, np.float32), moments, MemorySettings(4, uncoded=uncoded)
+        )
+        for uncoded in (False, True)
+    }
+    np.testing.assert_array_equal(sent[True].references[0].picture_rgb, noise)
+    assert (sent[False].references[0].picture_rgb != noise).any()
+    # They are no cheaper for it.
+    assert sent[True].sent_bytes == sent[False].sent_bytes
+    # One reference is a still.
+    monkeypatch.setattr("headgan.models.metrics.clip_frames.encode_still", lambda _: pytest.fail("coded"))
+    clip = write_clip(tmp_path / "clip.mp4", (60, 60, 60))
+    read_clip(clip, Sampling(memory=MemorySettings(uncoded=True)), FakeTracker(), model)
 
 
 def test_more_references_draw_better_and_say_what_they_cost(tmp_path: Path) -> None:

@@ -193,8 +193,10 @@ def read_clip(
         }
         references = memory.references
     else:
-        still = encode_still(seen[chosen].picture_rgb)
-        picture = decode_still(still.data, still.media_type)
+        picture = seen[chosen].picture_rgb
+        if not sampling.memory.uncoded:
+            still = encode_still(picture)
+            picture = decode_still(still.data, still.media_type)
         references = (ReferenceImage(picture, identity, seen[chosen].params),)
     if sampling.drift:
         used = [frame.references for frame in seen.values()]

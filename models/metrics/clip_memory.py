@@ -32,6 +32,7 @@ class MemorySettings:
         fused: how many of them draw a frame, at most.
         size: side of their pictures, 256 or 512.
         quality: libvpx's, see `PictureEncoder`; None for what suits the size.
+        uncoded: whether the other side sees references as they were before they were coded, for the same bytes.
     """
 
     references: int = 1
@@ -39,6 +40,7 @@ class MemorySettings:
     fused: int = 1
     size: int = CROP_SIZE
     quality: int | None = None
+    uncoded: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,8 +102,10 @@ def fill_memory(
 
     def encoded(moment: Moment) -> tuple[ReferenceImage, int]:
         large = moment.large_rgb if settings.size > CROP_SIZE else None
-        coded = encoder.encode(moment.picture_rgb if large is None else large)
-        image = ReferenceImage.of_picture(coded.picture_rgb, identity, moment.params)
+        given = moment.picture_rgb if large is None else large
+        coded = encoder.encode(given)
+        seen = given if settings.uncoded else coded.picture_rgb
+        image = ReferenceImage.of_picture(seen, identity, moment.params)
         return image, len(coded.data)
 
     first = moments[0]

@@ -54,6 +54,9 @@ class EvaluateOptions:
     drift: bool = option(
         False, "move what is no face as a call does; without it only the face's numbers draw"
     )
+    uncoded: bool = option(
+        False, "draw from references as they were before they were coded: what their few bytes cost"
+    )
     videos: bool = option(False, "also write each clip, real and drawn beside each other")
 
 
@@ -111,7 +114,7 @@ def _settings(options: EvaluateOptions) -> Settings:
             options.frames,
             options.reference == "best",
             smoothing_settings(options.smoothing),
-            MemorySettings(options.references, options.kbps, options.fused),
+            MemorySettings(options.references, options.kbps, options.fused, uncoded=options.uncoded),
             options.drift,
         ),
         model=options.model,
