@@ -16,7 +16,7 @@ from headgan.sender.send_settings import SendSettings
 # Where the parameters have to do with fewer kbit/s than this, what is no face follows more sluggishly.
 _DRIFT_KBPS = 1.5
 # The same where packets are made long to save bytes.
-_NARROW_SCARCITY = 4.0
+_NARROW_SCARCITY = 5.0
 
 
 @dataclass(frozen=True, eq=False)
