@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from headgan.models.cut_frames import COARSE_KEY, CutFrameGraph
 from headgan.models.drawn_frame import DrawnFrame
-from headgan.models.runtime import Session, is_processor_alone, open_session
+from headgan.models.runtime import Session, is_processor, open_session
 from headgan.proto.errors import ModelError, UsageError
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -77,7 +77,7 @@ def open_frame_graph(
     flow_path, render_path = half_paths(path, precision)
     whole = None
     # A card takes a while to make a graph ready: it is not to do so for halves that something else will run.
-    if precision == "float32" and not in_halves and not _is_processor(provider):
+    if precision == "float32" and not in_halves and not is_processor(provider):
         whole = _whole(path, provider)
         if whole[1] != "cpu":
             return whole
@@ -94,11 +94,6 @@ def open_frame_graph(
             "headgan export --precision int8 makes it"
         )
     return whole or _whole(path, provider)
-
-
-def _is_processor(provider: str) -> bool:
-    """Whether that is known before anything is opened."""
-    return provider == "cpu" or (provider == "auto" and is_processor_alone())
 
 
 def _whole(path: Path, provider: str) -> tuple[FrameGraph, str]:

@@ -25,7 +25,7 @@ from headgan.models.machine import cpu_name
 from headgan.models.morphable import MESH_VERTICES, MorphableModel
 from headgan.models.pncc import CROP_SIZE, pncc_colors, render_pncc
 from headgan.models.reconstruct import Reconstructor, ReferenceImage
-from headgan.models.runtime import is_processor_alone, open_session
+from headgan.models.runtime import is_processor, open_session
 from headgan.models.timed_draws import shortest_ms
 from headgan.models.user_folders import cache_folder
 from headgan.models.weights import weights_path
@@ -64,7 +64,7 @@ def open_networks(
     """
     if precision != "auto":
         return OnnxGenerator(path, provider=provider, precision=precision, in_halves=in_halves)
-    if provider != "cpu" and not (provider == "auto" and is_processor_alone()):
+    if not is_processor(provider):
         generator = OnnxGenerator(path, provider=provider, in_halves=in_halves)
         if generator.provider != "cpu":
             return generator

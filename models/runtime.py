@@ -76,9 +76,10 @@ def open_session(
     )
 
 
-def is_processor_alone() -> bool:
-    """Whether this onnxruntime knows nothing but the processor, so that `auto` is `cpu`."""
-    return not set(_PROVIDERS.values()) & set(onnxruntime.get_available_providers()) - {_PROVIDERS["cpu"]}
+def is_processor(provider: str) -> bool:
+    """Whether it is known before anything is opened that `provider` is the processor: nothing else is built in."""
+    others = set(_PROVIDERS.values()) & set(onnxruntime.get_available_providers()) - {_PROVIDERS["cpu"]}
+    return provider == "cpu" or (provider == "auto" and not others)
 
 
 def _try_provider(path: Path, provider: str) -> Session:

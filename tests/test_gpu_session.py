@@ -388,7 +388,7 @@ def test_a_card_is_given_only_what_it_is_to_run(
 
 
 def test_where_no_card_works_the_halves_are_taken_as_on_a_processor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_graphs, "is_processor_alone", lambda: False)
+    monkeypatch.setattr(frame_graphs, "is_processor", lambda _: False)
     graph, name = frame_graphs.open_frame_graph(weights_path("live.onnx"), "auto")
     assert name == "cpu" and isinstance(graph, CutFrameGraph)
 

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -279,6 +280,25 @@ def test_references_are_drawn_as_often_as_asked(data: Path) -> None:
     maker = BatchMaker(data, TINY.network, replace(TINY.data, references=(0.5, 0.0, 0.5)), seed=1)
     counts = {maker[step].reference.shape[1] for step in range(12)}
     assert counts == {1, 3}
+
+
+@pytest.mark.parametrize(("setting", "argument"), [("drift", "drifts"), ("coded", "codes")])
+def test_a_share_of_the_samples_is_made_so(
+    data: Path, monkeypatch: pytest.MonkeyPatch, setting: str, argument: str
+) -> None:
+    told: list[bool] = []
+    make: Callable[..., Any] = SampleMaker.make
+
+    def watched(self: SampleMaker, *rest: Any, **how: Any) -> Any:
+        told.append(how[argument])
+        return make(self, *rest, **how)
+
+    monkeypatch.setattr(SampleMaker, "make", watched)
+    settings = config_from_dict({"data": {"people": 1, "frames": 1, "held_out": 0.0, setting: 0.5}}, "x").data
+    maker = BatchMaker(data, NetConfig(width=24), settings, seed=1)
+    for step in range(16):
+        maker[step]
+    assert 3 < sum(told) < 13
 
 
 def test_batches_become_inputs_of_any_size(data: Path) -> None:

@@ -1,8 +1,6 @@
 """Training on coded references: they are what the other end of a call sees, and nothing else of a sample changes."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +10,8 @@ pytest.importorskip("torch", reason="training needs torch: pip install 'headgan[
 from headgan.codec.picture_coder import PictureEncoder
 from headgan.models.codes import CodeRenderer
 from headgan.models.morphable import MorphableModel
-from headgan.models.nets.config import NetConfig
-from headgan.models.train.batches import BatchMaker
 from headgan.models.train.coded_references import coded_rows
-from headgan.models.train.config import DataConfig, config_from_dict
+from headgan.models.train.config import config_from_dict
 from headgan.models.train.prepared_set import PreparedSet
 from headgan.models.train.samples import SampleMaker
 from headgan.models.train.shards import SHARD_FOLDER
@@ -59,22 +55,6 @@ def test_a_sample_has_coded_references_and_true_frames(data: Path) -> None:
         np.testing.assert_array_equal(coded.background[row][:, person], clean.background[row][:, person])
     without = SampleMaker(prepared, CodeRenderer(MODEL)).make(segment, references, frames)
     np.testing.assert_array_equal(without.reference, clean.reference)
-
-
-def test_a_share_of_the_samples_is_coded(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[bool] = []
-    make: Callable[..., Any] = SampleMaker.make
-
-    def watched(self: SampleMaker, *rest: Any, codes: bool, **how: Any) -> Any:
-        told.append(codes)
-        return make(self, *rest, codes=codes, **how)
-
-    monkeypatch.setattr(SampleMaker, "make", watched)
-    settings = DataConfig(people=1, frames=1, held_out=0.0, workers=0, coded=0.5)
-    maker = BatchMaker(data, NetConfig(width=24), settings, seed=1)
-    for step in range(16):
-        maker[step]
-    assert 3 < sum(told) < 13
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1])

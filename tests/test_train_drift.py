@@ -1,8 +1,6 @@
 """Training with drift: what is no face is followed once for every frame, as in a call, and geometry knows of it."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -129,22 +127,6 @@ def test_a_turned_scene_drifts_the_other_way() -> None:
     np.testing.assert_allclose(turned[2, 2], [0, 20], atol=1e-4)
     np.testing.assert_allclose(turned[6, 2], [0, 40], atol=1e-4)
     np.testing.assert_array_equal(Scene().of_drift(drift), drift)
-
-
-def test_a_share_of_the_samples_drifts(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[bool] = []
-    make: Callable[..., Any] = SampleMaker.make
-
-    def watched(self: SampleMaker, *rest: Any, drifts: bool, **how: Any) -> Any:
-        told.append(drifts)
-        return make(self, *rest, drifts=drifts, **how)
-
-    monkeypatch.setattr(SampleMaker, "make", watched)
-    settings = DataConfig(people=1, frames=1, held_out=0.0, workers=0, drift=0.5)
-    maker = BatchMaker(data, NetConfig(width=24), settings, seed=1)
-    for step in range(16):
-        maker[step]
-    assert 3 < sum(told) < 13
 
 
 def test_without_drift_batches_are_as_before(data: Path) -> None:

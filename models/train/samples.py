@@ -130,7 +130,8 @@ class SampleMaker:
             scene.of_params(FaceParams.from_array(poses[frame])) for frame in reference_frames
         ]
         reference_points = [project(self._model, identity, params) for params in reference_params]
-        people = [scene.of_picture(prepared.mask(segment, int(index))) for index in references]
+        masks = [prepared.mask(segment, int(index)) for index in references]
+        people = [scene.of_picture(mask) for mask in masks]
         priors = [
             FlowPrior(self._model, identity, params, person.astype(np.float32))
             for params, person in zip(reference_params, people, strict=True)
@@ -143,7 +144,7 @@ class SampleMaker:
         ]
         shown, grids, uncovered, mouths, mouth_boxes, face_boxes, points = zip(*geometry, strict=True)
 
-        seen = self._seen(segment, references, reference_frames, codes)
+        seen = self._seen(segment, references, reference_frames, masks if codes else None)
         reference = [scene.of_picture(picture) for picture, _ in seen]
         truth = [scene.of_picture(prepared.picture(segment, int(frame))) for frame in frames]
         return Sample(
@@ -165,20 +166,31 @@ class SampleMaker:
         )
 
     def _seen(
-        self, segment: Segment, references: NDArray[np.integer], frames: list[int], codes: bool
+        self,
+        segment: Segment,
+        references: NDArray[np.integer],
+        frames: list[int],
+        masks: list[NDArray[np.float32]] | None,
     ) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Each reference as it is to be seen, and its background; frames: those of `references` [K]."""
+        """Each reference as it is to be seen, and its background.
+
+        Args:
+            segment: of one person.
+            references: [K].
+            frames: those of the references.
+            masks: where the person is in each, to see it coded; None to see it as it was.
+        """
         prepared = self._prepared
         backgrounds = [prepared.background(segment, int(index)) for index in references]
-        if self._coded is None or not codes:
+        if self._coded is None or masks is None:
             pictures = [prepared.picture(segment, frame) for frame in frames]
             return list(zip(pictures, backgrounds, strict=True))
-        coded = self._coded.of(segment, references)
         # Where nobody stood the background is the picture itself.
-        hidden = [prepared.mask(segment, int(index))[..., None] > HIDDEN for index in references]
         return [
-            (picture, np.where(behind, background, picture))
-            for picture, behind, background in zip(coded, hidden, backgrounds, strict=True)
+            (picture, np.where(mask[..., None] > HIDDEN, background, picture))
+            for picture, mask, background in zip(
+                self._coded.of(segment, references), masks, backgrounds, strict=True
+            )
         ]
 
     def _drifts(

@@ -43,6 +43,10 @@ def train(options: TrainOptions) -> int:
     # Numbers too small to matter would each cost a hundred times as much.
     torch.set_flush_denormal(True)
     place = _place(options.device)
+    if place.device.type == "cuda":
+        # Shapes are few: what cuDNN finds out about each serves for hours. TF32 has the digits that matrices need here.
+        torch.backends.cudnn.benchmark = True
+        torch.set_float32_matmul_precision("high")
     loss = config.loss
     needs_vgg = loss.vgg or loss.vgg_warped or loss.lpips
     try:
@@ -100,10 +104,6 @@ def _place(device_name: str):  # type: ignore[no-untyped-def]  # noqa: ANN202
     if device_name == "cuda" and not has_cuda:
         raise UsageError("--device cuda: torch sees no CUDA device; use cpu, or install torch with CUDA")
     kind = "cuda" if has_cuda and device_name != "cpu" else "cpu"
-    if kind == "cuda":
-        # Shapes are few: what cuDNN finds out about each serves for hours. TF32 has the digits that matrices need here.
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         return Place(torch.device(kind))
