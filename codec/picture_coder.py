@@ -27,7 +27,7 @@ LARGE_QUALITY = 42
 _MAX_BYTES = 256 * 1024
 _OPTIONS = {
     "deadline": "good",
-    "cpu-used": "4",
+    "cpu-used": "1",
     "lag-in-frames": "0",
     "auto-alt-ref": "0",
     "b": "0",

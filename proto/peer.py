@@ -16,6 +16,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 from headgan.proto.arrivals import Arrivals
 from headgan.proto.channel_queue import ChannelQueue
 from headgan.proto.errors import PeerError
+from headgan.proto.fewer_sacks import FewerSacks
 from headgan.proto.ice import IceConfig
 from headgan.proto.wire_meter import WireBytes, WireMeter
 
@@ -55,6 +56,7 @@ class Peer:
         self._on_lost: Callable[[], None] | None = None
         self._on_arrived: Callable[[int], None] | None = None
         self._arrivals: Arrivals | None = None
+        self._sacks: FewerSacks | None = None
         self._is_lost = False
         self._opened_or_lost = asyncio.Event()
         self._control_queue: ChannelQueue | None = None
@@ -74,6 +76,7 @@ class Peer:
             params = create(PARAMS_LABEL, ordered=False, maxRetransmits=0)
             self._add_channel(params)
             self._arrivals = Arrivals(self._connection.sctp, params, self._take_arrival)
+            self._sacks = FewerSacks(self._connection.sctp)
             self._watch_datagrams()
             await self._connection.setLocalDescription(await self._connection.createOffer())
             return str(self._connection.localDescription.sdp)
@@ -89,6 +92,7 @@ class Peer:
             await self._connection.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             if self._connection.sctp is None or self._connection.getTransceivers():
                 raise PeerError("the offer must have data channels and neither audio nor video")
+            self._sacks = FewerSacks(self._connection.sctp)
             self._watch_datagrams()
             await self._connection.setLocalDescription(await self._connection.createAnswer())
             return str(self._connection.localDescription.sdp)
@@ -264,6 +268,8 @@ class Peer:
         """Wakes whoever waits for the channels."""
         self._is_lost = True
         self._opened_or_lost.set()
+        if self._sacks is not None:
+            self._sacks.close()
         if self._control_queue is not None:
             self._control_queue.lose()
 

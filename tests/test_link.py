@@ -284,8 +284,9 @@ async def test_an_outage_is_logged_once_and_so_is_its_end(caplog: pytest.LogCapt
     async with Pair() as pair:
         await pair.stream()
         pair.receiver.peer.is_mute = True
-        for _ in range(5):
+        for seq in range(5):
             pair.clock.now_ms += 1000
+            pair.sender.link.send_params(ParamPacket(seq, 40 * seq, (FrameMark(),), b"face"))
             await asyncio.sleep(0.12)
         pair.receiver.peer.is_mute = False
         pair.clock.now_ms += 1000

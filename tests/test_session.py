@@ -182,6 +182,16 @@ def test_an_outage_is_told_once_and_so_is_its_end(seconds: int) -> None:
     assert all(session.state is SessionState.STREAMING for session in link.sessions)
 
 
+def test_a_receiver_asks_for_the_time_each_second_and_a_sender_seldom() -> None:
+    pings = {}
+    for hello in (SENDER_HELLO, LOCAL_HELLO):
+        session = started(hello)
+        session.receive((LOCAL_HELLO if hello is SENDER_HELLO else SENDER_HELLO).to_bytes(), 0)
+        messages = [message for now_ms in range(0, 10_000, 100) for message in session.tick(now_ms).messages]
+        pings[hello.role] = sum(message[0] == Ping.TYPE for message in messages)
+    assert pings == {Role.SENDER: 2, Role.RECEIVER: 10}
+
+
 def test_params_count_as_a_sign_of_life() -> None:
     receiver = started(LOCAL_HELLO)
     receiver.receive(SENDER_HELLO.to_bytes(), 0)
