@@ -178,12 +178,36 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
                 metrics,
                 _ratio,
             )
+    for seconds, length in ((SHOWN_SECONDS, f"calls of {SHOWN_SECONDS} s"), (ENDLESS, "the memory filled")):
+        lines += _by_setting(summary[str(seconds)], metrics[0], length)
     for anchor in dict.fromkeys(anchor for by_anchor in shown["bd_rate"].values() for anchor in by_anchor):
         by_metric = {metric: shown["bd_rate"][metric][anchor] for metric in metrics}
         if any(by_metric.values()):
             lines += _block(f"BD-rate to {anchor}, calls of {SHOWN_SECONDS} s", by_metric, metrics, _percent)
     lines += ["", *(f"Not measured: {title}: {reason}." for title, reason in missing.items())]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _by_setting(at_length: Mapping[str, Any], metric: str, length: str) -> list[str]:
+    """A table with a row for each setting of the project: what each other coder needs for the same by one metric."""
+    rows = [
+        (f"{name} | {point['quality']:g} | {point['kbps']:.2f}", setting[metric])
+        for name, settings in at_length["equal"].items()
+        for point, setting in zip(at_length["points"][name], settings, strict=True)
+    ]
+    titles = dict.fromkeys(title for _, by_title in rows for title in by_title)
+    others = [title for title in titles if title not in at_length["equal"]]
+    if not others:
+        return []
+    return [
+        "",
+        f"What others need for the {METRICS[metric].title} of each setting, as multiples of its rate, {length}; in "
+        "brackets how many clips have a value:",
+        "",
+        f"| coder | quality | kbit/s | {' | '.join(others)} |",
+        "| --- " * (3 + len(others)) + "|",
+        *(f"| {row} | {' | '.join(_ratio(by_title[one]) for one in others)} |" for row, by_title in rows),
+    ]
 
 
 def _shown_setting(points: Sequence[Mapping[str, Any]]) -> int:

@@ -454,6 +454,8 @@ def test_the_signs_of_the_report() -> None:
     text = table(measured, summary, {"VVC, slow": "there is none"})
     assert "| headgan, v | 1 | 10.00 | 0 | 10.0, 10.0, 10.0 | 33.00 | 8.00 |" in text
     assert "| x264, low delay | +100% (1) | +300% (2) |" in text
+    assert "| coder | quality | kbit/s | VP9, low delay | x264, low delay |" in text
+    assert "| headgan | 1 | 10.00 | ×1.41 (2) | ×2.83 (1) |" in text
     assert "Not measured: VVC, slow: there is none." in text
 
 
