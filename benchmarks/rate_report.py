@@ -166,8 +166,8 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
                 f"| {point['later_kbps'] - point['reference_kbps']:.2f} | {point['first_bytes']:.0f} | "
                 f"{', '.join(rates)} | {scores} |"
             )
-    for seconds, length in ((SHOWN_SECONDS, f"calls of {SHOWN_SECONDS} s"), (ENDLESS, "the memory filled")):
-        at_length = summary[str(seconds)]
+    lengths = {f"calls of {SHOWN_SECONDS} s": shown, "the memory filled": summary[str(ENDLESS)]}
+    for length, at_length in lengths.items():
         for name, settings in at_length["equal"].items():
             number = _shown_setting(at_length["points"][name])
             point = at_length["points"][name][number]
@@ -178,8 +178,8 @@ def table(measured: Measured, summary: Mapping[str, Any], missing: Mapping[str, 
                 metrics,
                 _ratio,
             )
-    for seconds, length in ((SHOWN_SECONDS, f"calls of {SHOWN_SECONDS} s"), (ENDLESS, "the memory filled")):
-        lines += _by_setting(summary[str(seconds)], metrics[0], length)
+    for length, at_length in lengths.items():
+        lines += _by_setting(at_length, metrics[0], length)
     for anchor in dict.fromkeys(anchor for by_anchor in shown["bd_rate"].values() for anchor in by_anchor):
         by_metric = {metric: shown["bd_rate"][metric][anchor] for metric in metrics}
         if any(by_metric.values()):

@@ -1,10 +1,10 @@
 """Each answer that SCTP would send to a datagram in, those that are needed out.
 
-aiortc answers every datagram with data at once, by a SACK of about 110 bytes on the wire: as many as the frame itself
-takes. RFC 9260, section 6.2, asks for one after every second datagram, and for what it skips within 200 ms; so it is
-done here, where datagrams come so closely that the next one is not far. On a line that loses something every one is
-answered: there a sender should know at once what has arrived. aiortc does not offer it; should its insides change,
-everything is answered as before.
+aiortc answers every datagram with data at once, by a SACK of some ninety bytes on the wire: as many as the headers of
+the frame itself. RFC 9260, section 6.2, asks for one after every second datagram, and for what it skips within 200 ms;
+so it is done here, where datagrams come so closely that the next one is not far. On a line that loses something every
+one is answered: there a sender should know at once what has arrived. aiortc does not offer it; should its insides
+change, everything is answered as before.
 """
 
 import asyncio

@@ -3,25 +3,16 @@
 import asyncio
 
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
-from headgan.proto.ice import IceConfig
-from headgan.proto.peer import Peer
+from tests.peer_pair import connect
 
 # A handshake of which a fifth is lost, each time another, may have to try again and again.
 CONNECT_S = 40.0
 
 
-async def connect() -> tuple[Peer, Peer]:
-    caller, callee = Peer(IceConfig()), Peer(IceConfig())
-    await caller.take_answer(await callee.answer_offer(await caller.make_offer()))
-    async with asyncio.timeout(CONNECT_S):
-        await asyncio.gather(caller.wait_open(), callee.wait_open())
-    return caller, callee
-
-
 async def test_what_arrives_is_told_and_nothing_else() -> None:
     line = FaultyLine(LineFaults(loss=0.2), seed=3)
     with line.installed():
-        caller, callee = await connect()
+        caller, callee = await connect(CONNECT_S)
     came: list[int] = []
     told: list[int] = []
     callee.listen(
@@ -52,7 +43,7 @@ async def test_what_arrives_is_told_and_nothing_else() -> None:
 
 
 async def test_without_losses_all_is_told() -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(CONNECT_S)
     told: list[int] = []
     callee.listen(on_params=lambda _data: None, on_control=lambda _data: None, on_lost=lambda: None)
     caller.listen(

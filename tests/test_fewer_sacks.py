@@ -8,8 +8,7 @@ import pytest
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
 from headgan.proto import fewer_sacks
 from headgan.proto.fewer_sacks import FewerSacks
-from headgan.proto.ice import IceConfig
-from headgan.proto.peer import Peer
+from tests.peer_pair import connect
 
 # Longer than in a call: a machine that is busy with other things may take its time.
 LONGEST_S = 0.4
@@ -104,12 +103,9 @@ async def test_an_unknown_transport_is_left_alone(caplog: pytest.LogCaptureFixtu
 
 
 async def back_for(loss: float) -> float:
-    """Datagrams back for each that was sent, over a line."""
+    """Bytes back for each datagram that was sent, over a line that loses this share."""
     with FaultyLine(LineFaults(loss=loss), seed=2).installed():
-        caller, callee = Peer(IceConfig()), Peer(IceConfig())
-        await caller.take_answer(await callee.answer_offer(await caller.make_offer()))
-        async with asyncio.timeout(40):
-            await asyncio.gather(caller.wait_open(), callee.wait_open())
+        caller, callee = await connect(40)
     told: list[int] = []
     nothing: Any = lambda *_words: None  # noqa: E731
     callee.listen(on_params=nothing, on_control=nothing, on_lost=nothing)

@@ -15,17 +15,9 @@ from headgan.proto.errors import PeerError, UsageError
 from headgan.proto.ice import IceConfig, TurnServer
 from headgan.proto.peer import EARLY_CONTROL, EARLY_PARAMS, Peer
 from headgan.proto.wire_meter import WireMeter
+from tests.peer_pair import connect
 
 LIMIT_S = 10.0
-
-
-async def connect() -> tuple[Peer, Peer]:
-    """A peer that offers and one that answers, without HTTP; their channels are open."""
-    caller, callee = Peer(IceConfig()), Peer(IceConfig())
-    await caller.take_answer(await callee.answer_offer(await caller.make_offer()))
-    async with asyncio.timeout(LIMIT_S):
-        await asyncio.gather(caller.wait_open(), callee.wait_open())
-    return caller, callee
 
 
 class Inbox:
@@ -58,7 +50,7 @@ class Inbox:
 
 
 async def test_messages_bytes_on_the_wire_and_close() -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     caller_inbox, callee_inbox = Inbox(caller), Inbox(callee)
     for number in range(10):
         assert caller.send_params(bytes((number,)) * 50)
@@ -95,7 +87,7 @@ async def test_messages_bytes_on_the_wire_and_close() -> None:
 
 
 async def test_both_sides_count_the_same_datagrams() -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     inbox = Inbox(callee)
     caller.send_params(b"face")
     await inbox.wait(params=1)
@@ -107,7 +99,7 @@ async def test_both_sides_count_the_same_datagrams() -> None:
 
 
 async def test_messages_before_listen_are_kept_up_to_a_limit() -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     for number in range(EARLY_PARAMS + 2):
         assert caller.send_params(bytes((number,)))
         await asyncio.sleep(0.02)
@@ -124,7 +116,7 @@ async def test_messages_before_listen_are_kept_up_to_a_limit() -> None:
 
 
 async def test_flood_before_listen_loses_the_peer(caplog: pytest.LogCaptureFixture) -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     with caplog.at_level(logging.WARNING, "headgan"):
         for _ in range(EARLY_CONTROL + 1):
             await caller.send_control(b"flood")
@@ -139,7 +131,7 @@ async def test_flood_before_listen_loses_the_peer(caplog: pytest.LogCaptureFixtu
 
 
 async def test_params_are_dropped_while_one_is_queued() -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     inbox = Inbox(callee)
     assert [caller.send_params(b"first"), caller.send_params(b"second")] == [True, False]
     await inbox.wait(params=1)
@@ -155,7 +147,7 @@ async def test_an_outage_ends_for_both_channels_when_the_line_is_back(
     monkeypatch.setattr(aiortc.rtcsctptransport, "SCTP_RTO_MIN", smallest_s)
     line = FaultyLine(LineFaults())
     with line.installed():
-        caller, callee = await connect()
+        caller, callee = await connect(LIMIT_S)
     loop = asyncio.get_running_loop()
     there, back = Inbox(callee), Inbox(caller)
     for number in range(3):  # the timeout follows the first answers
@@ -187,7 +179,7 @@ async def test_an_outage_ends_for_both_channels_when_the_line_is_back(
 
 
 async def test_exception_in_a_callback_reaches_the_loop_and_not_the_connection() -> None:
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     errors: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: errors.append(context))
     second = asyncio.Event()
@@ -211,7 +203,7 @@ async def test_computer_without_network_uses_loopback(monkeypatch: pytest.Monkey
         return []
 
     monkeypatch.setattr(aioice.ice, "get_host_addresses", no_addresses)
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     assert caller.send_params(b"face")
     await asyncio.gather(caller.close(), callee.close())
 
@@ -221,7 +213,7 @@ async def test_unknown_insides_of_aioice_give_an_estimate(monkeypatch: pytest.Mo
         raise AttributeError("datagram_received")
 
     monkeypatch.setattr(WireMeter, "watch", refuse)
-    caller, callee = await connect()
+    caller, callee = await connect(LIMIT_S)
     inbox = Inbox(callee)
     caller.send_params(b"face")
     await inbox.wait(params=1)

@@ -13,11 +13,10 @@ import pytest
 
 from headgan.benchmarks.faulty_line import FaultyLine, LineFaults
 from headgan.proto.hello import Hello, Role
-from headgan.proto.ice import IceConfig
 from headgan.proto.link import Link, end_tasks
 from headgan.proto.live_video import LIVE_VIDEO_CAPABILITY, VideoReceived
 from headgan.proto.more_references import MoreReceived
-from headgan.proto.peer import CONTROL_LABEL, Peer
+from headgan.proto.peer import CONTROL_LABEL
 from headgan.proto.reference_transfer import SMALL_CHUNK_BYTES, Reference
 from headgan.proto.session import Session
 from headgan.proto.session_events import Event, ReferenceReceived, StartStreaming
@@ -25,6 +24,7 @@ from headgan.proto.wire import FrameMark, ParamPacket
 from headgan.sender.live_video import LiveVideo
 from headgan.sender.memory_filler import Shipment
 from headgan.sender.shipping import Shipping
+from tests.peer_pair import connect
 
 LIMIT_S = 10.0
 # A piece with its header, and the Pings of a short outage.
@@ -65,10 +65,7 @@ class Talk:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Link]:
         with self.line.installed():
-            self.sender, receiver = Peer(IceConfig()), Peer(IceConfig())
-            await self.sender.take_answer(await receiver.answer_offer(await self.sender.make_offer()))
-            async with asyncio.timeout(LIMIT_S):
-                await asyncio.gather(self.sender.wait_open(), receiver.wait_open())
+            self.sender, receiver = await connect(LIMIT_S)
         hello = Hello(Role.SENDER, "sender", 25.0, bytes(8), references=4)
         answer = Hello(
             Role.RECEIVER,
